@@ -1,0 +1,1 @@
+"""Who does the work: roles, tasks, runners, tools, workspaces."""

@@ -1,0 +1,54 @@
+"""The runner protocol: how one attempt of a task is executed.
+
+A runner never imports langgraph and never retries an attempt; it may retry a single model call inside one
+(agents/retry.py).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from stretto.agents.task import Brief, Outcome
+
+Progress = Callable[[str, Mapping[str, Any]], None]
+"""Called with a kind (`turn`, `tool`, `text`, `usage`) and JSON-able facts, for the live view and `logs`."""
+
+
+def silent(kind: str, facts: Mapping[str, Any]) -> None:
+    """The progress sink that drops everything."""
+    del kind, facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an attempt may use beside its brief: facts of the machine, never part of the deterministic task.
+
+    `environment` is the scrubbed environment for whatever the agent runs.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    progress: Progress = silent
+
+
+class Runner(Protocol):
+    """Executes attempts. One instance serves a whole workflow and many attempts at once."""
+
+    @property
+    def name(self) -> str:
+        """The KIND:ARG under which it was chosen; stored with the workflow, so that a resume finds it again."""
+        ...
+
+    async def run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
+        """Execute one attempt in `brief.cwd` and return what the agent said.
+
+        An agent's own failure is an outcome, not an exception.
+
+        Raises:
+            TransientError: A provider's failure that may pass; the caller waits and tries again.
+            PermanentError: The runner itself cannot work (no program, no key, no cassette lane).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release what it holds; end every process it started."""
+        ...

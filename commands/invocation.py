@@ -1,0 +1,31 @@
+"""Invocation: what one command line means, before anything runs."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A positional argument. `quoted` tells `"create"` (a text) from `create` (perhaps an operation)."""
+
+    text: str
+    column: int = 0
+    quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One parsed line.
+
+    `operation` is empty for commands without operations; `ids` are workflow ids in the order given; `words` the
+    other positionals; `flags` map a name without dashes to True (`--dry-run`), a string (`--priority=high`) or a
+    parsed JSON list or object (`--events=["a", "b"]`); `json` holds the JSON arguments in order.
+    """
+
+    command: str
+    operation: str = ""
+    ids: tuple[str, ...] = ()
+    words: tuple[Word, ...] = ()
+    flags: dict[str, Any] = field(default_factory=dict[str, Any])
+    json: tuple[Any, ...] = ()
+    line: str = ""

@@ -1,0 +1,73 @@
+"""Reply: what a handler returns, and the one envelope in which programs get it.
+
+Standard library only, for the quick doors.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from stretto.state.errors import StrettoError
+
+
+class Reply(NamedTuple):
+    """What a command did.
+
+    `text` is for people; `result` for programs; `events` are the ids of the events it wrote; `exit_code` is 0, or 3
+    when the command's own work stopped and can be resumed, or 1 when it failed after a proper start.
+    """
+
+    command: str
+    text: str
+    result: Mapping[str, Any] = {}
+    operation: str = ""
+    workflow_id: str = ""
+    events: tuple[str, ...] = ()
+    next_steps: tuple[str, ...] = ()
+    exit_code: int = 0
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def envelope(reply: Reply) -> str:
+    """The reply as one line of JSON."""
+    body: dict[str, Any] = {
+        "status": "ok" if reply.exit_code in (0, 3) else "error",
+        "command": reply.command,
+        "operation": reply.operation,
+        "workflow_id": reply.workflow_id or None,
+        "timestamp": _now(),
+        "result": dict(reply.result),
+        "events": list(reply.events),
+        "next_steps": list(reply.next_steps),
+    }
+    if body["status"] == "error":
+        body["error"] = {
+            "code": "FAILED",
+            "message": reply.text,
+            "details": dict(reply.result),
+            "next_steps": list(reply.next_steps),
+        }
+    return json.dumps(body, ensure_ascii=False)
+
+
+def error_envelope(command: str, error: StrettoError) -> str:
+    """An error as one line of JSON."""
+    return json.dumps(
+        {
+            "status": "error",
+            "command": command,
+            "timestamp": _now(),
+            "error": {
+                "code": error.code,
+                "message": error.message,
+                "details": error.details,
+                "next_steps": list(error.next_steps),
+            },
+        },
+        ensure_ascii=False,
+        default=str,
+    )

@@ -1,0 +1,1 @@
+"""In which order: specs, templates, analysis, compilation to LangGraph, runs."""

@@ -1,0 +1,1 @@
+"""What survives a crash: the store, the event log, checkpoints, leases."""

@@ -1,0 +1,76 @@
+"""Ids: what one may look like, and how a workflow gets its name.
+
+Ids become file names, git refs and fields of the event wire line, so they are checked at every door.
+"""
+
+import re
+from collections.abc import Callable
+from typing import NewType
+
+from stretto.state.errors import BadInput
+
+WorkflowId = NewType("WorkflowId", str)
+"""Also the LangGraph thread id."""
+TaskId = NewType("TaskId", str)
+"""`phase/name`, or `phase/name~2` the second time that a phase runs: the same on every resume."""
+
+_WORKFLOW = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(~[1-9][0-9]{0,3})?")
+_WORD = re.compile(r"[a-z0-9]+")
+RESERVED = frozenset({"system", "global"})
+
+_DROPPED = """
+a an and add as at be build by change code create do feature fix for from get given has have implement in into is it
+its make new of on onto or our please should some support that the their then there this to up update us use using
+want we with write you your
+"""
+DROPPED_WORDS = frozenset(_DROPPED.split())
+"""Words that say nothing about which workflow it is; left out of its name."""
+
+
+def workflow_id(text: str, *, field: str = "workflow_id") -> WorkflowId:
+    """Return `text` as a workflow id.
+
+    Raises:
+        BadInput: Not `[A-Za-z0-9][A-Za-z0-9_.-]*` of at most 100 characters, contains `..`, ends with `.lock` or
+            a dot (git refuses such refs), or is reserved.
+    """
+    fits = _WORKFLOW.fullmatch(text) and ".." not in text and not text.endswith((".lock", "."))
+    if not fits or text in RESERVED:
+        raise BadInput(
+            f"{field} {text!r} is not a usable id: letters, digits, '_', '-' and single dots, at most 100 characters,"
+            " starting with a letter or digit, and not 'system' or 'global'.",
+            field=field,
+        )
+    return WorkflowId(text)
+
+
+def task_id(text: str, *, field: str = "task_id") -> TaskId:
+    """Return `text` as a task id.
+
+    Raises:
+        BadInput: Not `phase/name` or `phase/name~N`.
+    """
+    if not _TASK.fullmatch(text) or ".." in text:
+        raise BadInput(f"{field} {text!r} is not a task id such as 'implementation/T1'.", field=field)
+    return TaskId(text)
+
+
+def file_name(task: str) -> str:
+    """A task id as one path component."""
+    return task.replace("/", ".").replace("~", "-")
+
+
+def slug(text: str, *, words: int = 4, fallback: str = "workflow") -> str:
+    """The first telling words of a description, as snake case: `Add JWT authentication` → `jwt_authentication`."""
+    kept = [w for w in _WORD.findall(text.lower()) if w not in DROPPED_WORDS] or _WORD.findall(text.lower())
+    return "_".join(kept[:words])[:60].strip("_") or fallback
+
+
+def name_workflow(description: str, taken: Callable[[str], bool]) -> WorkflowId:
+    """`slug_001`, or the next free number."""
+    base = slug(description)
+    number = 1
+    while taken(f"{base}_{number:03d}"):
+        number += 1
+    return workflow_id(f"{base}_{number:03d}")
