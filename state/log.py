@@ -1,0 +1,162 @@
+"""The event log of a store: the one door to `events.db`.
+
+    with Log.open(directory) as log:
+        with log.write(fence) as tx:
+            tx.set_status("shop_001", "RUNNING", {"start_time": "immediate"})
+        for event in log.events("shop_001"):
+            ...
+
+What `write` has left is durable. From asyncio, call it in a function given to `asyncio.to_thread`, never across an
+`await`: the whole log waits for an open write.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from stretto.state import chain, opening, queries, store
+from stretto.state.database import Database
+from stretto.state.errors import Fenced
+from stretto.state.rows import AttemptRow, Fence, LeaseRow, Recorded, Request, WorkflowRow
+from stretto.state.transaction import Transaction
+from stretto.state.wire import Event
+
+PAGE = 500
+
+
+def stamp(seconds: float) -> str:
+    """Seconds since the epoch as UTC, ISO 8601, milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Log:
+    """An open event log. Threads may share it."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+
+    @classmethod
+    def open(cls, directory: Path, *, durability: str = "power", clock: Callable[[], float] = time.time) -> Self:
+        """Open the log for writing; make it, and the store, when there is none.
+
+        Args:
+            directory: The store.
+            durability: What a write survives: `power` the loss of power, `process` only the end of the process.
+            clock: Where timestamps come from, in seconds since the epoch.
+
+        Raises:
+            StoreDamaged: The file is damaged, another program's, or a newer Stretto's; it was not touched.
+            StrettoError: The store cannot be written.
+            BadInput: An unknown durability.
+        """
+        store.create(directory)
+        return cls(opening.writer(directory / store.EVENTS, durability=durability), clock)
+
+    @classmethod
+    def find(cls, directory: Path) -> Self | None:
+        """Open the log for reading, beside a living writer or not; None, and nothing made, where there is none.
+
+        Raises:
+            StoreDamaged: As for `open`.
+            StrettoError: It cannot be read.
+        """
+        database = opening.reader(directory / store.EVENTS)
+        return cls(database, time.time) if database else None
+
+    def close(self) -> None:
+        """Let go of the file. What was written is safe without it."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def write(self, fence: Fence | None = None) -> Generator[Transaction]:
+        """A transaction: all that is done with it is stored at the end, or nothing of it after an exception.
+
+        Raises:
+            Fenced: The lease behind `fence` was taken over or released.
+            StrettoError: The log is open for reading only, the disk is full, or another process blocks it.
+        """
+        with self._database.transaction():
+            if fence is not None:
+                self._check(fence)
+            yield Transaction(self._database, stamp(self._clock()), fence)
+
+    def _check(self, fence: Fence) -> None:
+        now = queries.lease(self._database, fence.workflow_id)
+        if now and now.token == fence.token and not now.released:
+            return
+        who = (
+            f"process {now.pid} on {now.host!r} holds it since {now.since}" if now and not now.released else "it ended"
+        )
+        raise Fenced(
+            f"The lease of workflow {fence.workflow_id!r} is no longer ours: {who}. This write was refused and nothing"
+            " of it was stored.",
+            next_steps=(f"stretto workflow-status {fence.workflow_id}",),
+        )
+
+    def events(self, workflow: str | None = None, *, after: int = 0, limit: int | None = None) -> Iterator[Event]:
+        """The events after number `after`, in order, of one workflow or of all; at most `limit`.
+
+        They are read a page at a time, so that an iterator left open holds no lock.
+
+        Raises:
+            StoreDamaged: An event does not match its checksum.
+        """
+        left = limit
+        while left is None or left > 0:
+            size = PAGE if left is None else min(PAGE, left)
+            page = queries.event_page(self._database, workflow, after, size)
+            yield from page
+            if len(page) < size:
+                return
+            after = page[-1].seq
+            left = None if left is None else left - len(page)
+
+    def last_seq(self) -> int:
+        """The number of the newest event; 0 in an empty log."""
+        return queries.last_seq(self._database)
+
+    def verify(self) -> int:
+        """Check every event, its number and its hash chain; return how many there are. Raises StoreDamaged."""
+        return chain.verify(self._database)
+
+    def workflow(self, workflow_id: str) -> WorkflowRow | None:
+        """One workflow."""
+        return queries.workflow_row(self._database, workflow_id)
+
+    def workflows(self) -> list[WorkflowRow]:
+        """All workflows, oldest first."""
+        return queries.workflows(self._database)
+
+    def attempts(self, workflow_id: str) -> list[AttemptRow]:
+        """All attempts of a workflow, by task and number."""
+        return queries.attempts(self._database, workflow_id)
+
+    def outcomes(self, workflow_id: str) -> dict[str, Recorded]:
+        """The outcomes of the tasks that have ended, by task id."""
+        return queries.outcomes(self._database, workflow_id)
+
+    def fact(self, workflow_id: str, name: str) -> Any:
+        """One fact of a workflow; None where it is not known."""
+        return queries.fact(self._database, workflow_id, name)
+
+    def facts(self, workflow_id: str) -> dict[str, Any]:
+        """All facts of a workflow, by name."""
+        return queries.facts(self._database, workflow_id)
+
+    def requests(self, workflow_id: str) -> list[Request]:
+        """What was asked of the driver and not taken yet, oldest first."""
+        return queries.requests(self._database, workflow_id)
+
+    def lease(self, workflow_id: str) -> LeaseRow | None:
+        """Who drives a workflow, or drove it last. `stretto.state.lease.holder` tells whether they live."""
+        return queries.lease(self._database, workflow_id)

@@ -1,0 +1,127 @@
+"""How `events.db` is made and opened.
+
+SQLite 3.7.0 to 3.51.2, which many a Python brings, can corrupt a WAL when two connections write or checkpoint in the
+same instant. So whoever makes the file, writes, or closes after writing holds `events.lock` meanwhile. Readers do
+neither and need no lock.
+"""
+
+import os
+import sqlite3
+import sys
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from stretto.state.database import Database, damaged, explain
+from stretto.state.errors import BadInput, StoreDamaged, StrettoError
+from stretto.state.gate import PATIENCE_SECONDS, held, open_gate
+from stretto.state.schema import APPLICATION_ID, DDL, VERSION
+
+SYNCHRONOUS = {"power": "FULL", "process": "NORMAL"}
+
+
+def writer(path: Path, *, durability: str) -> Database:
+    """Open `path` for writing, and make it when there is none.
+
+    Raises:
+        StoreDamaged: It is another program's file, damaged, or of another schema; it was not touched.
+        StrettoError: The folder is not writable, or the disk is full.
+        BadInput: An unknown durability.
+    """
+    if durability not in SYNCHRONOUS:
+        raise BadInput(f"There is no durability {durability!r}.", field="durability", allowed=tuple(SYNCHRONOUS))
+    with ExitStack() as undo:
+        try:
+            gate = open_gate(path.with_suffix(".lock"))
+            undo.callback(os.close, gate)
+            with held(gate, path):
+                if not path.exists():
+                    _make(path)
+                closing_reader = reader(path)
+                if closing_reader is not None:
+                    closing_reader.close()
+                connection = _connect(path, "rw")
+                undo.callback(connection.close)
+                _make_durable(connection, durability)
+        except sqlite3.Error as error:
+            raise explain(error, path) from error
+        except OSError as error:
+            raise StrettoError(f"Cannot write {str(path)!r}: {error.strerror}. Nothing was written.") from error
+        undo.pop_all()
+        return Database(path, connection, gate)
+
+
+def reader(path: Path) -> Database | None:
+    """Open `path` for reading, beside a living writer or not; None when there is none. Makes nothing.
+
+    Raises:
+        StoreDamaged: As for `writer`.
+        StrettoError: It cannot be read.
+    """
+    if not path.exists():
+        return None
+    with ExitStack() as undo:
+        try:
+            connection = _connect(path, "ro")
+            undo.callback(connection.close)
+            _check(connection, path)
+        except sqlite3.Error as error:
+            raise explain(error, path) from error
+        undo.pop_all()
+        return Database(path, connection, None)
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    name = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    connection = sqlite3.connect(
+        f"file:{name}?mode={mode}",
+        uri=True,
+        timeout=PATIENCE_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    for pragma in ("mmap_size = 0", "trusted_schema = OFF", "cell_size_check = ON"):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    return connection
+
+
+def _make(path: Path) -> None:
+    """Make the file under another name first, so that `events.db` is complete from the moment it is there."""
+    new = path.with_suffix(".new")
+    for leftover in (new, *(new.with_name(new.name + end) for end in ("-wal", "-shm", "-journal"))):
+        leftover.unlink(missing_ok=True)
+    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with closing(_connect(new, "rw")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        for statement in DDL:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    new.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    ((application,),) = connection.execute("PRAGMA application_id").fetchall()
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    if application != APPLICATION_ID:
+        raise damaged(path, "it is not an event log of Stretto's")
+    if version > VERSION:
+        raise StoreDamaged(
+            f"{str(path)!r} was written by a newer Stretto: its schema is {version}, this one knows {VERSION}."
+            " It was not touched.",
+            next_steps=("Upgrade Stretto, or name another store with --store DIR.",),
+        )
+    if version != VERSION:
+        raise damaged(path, f"its schema is {version}, which never was")
+
+
+def _make_durable(connection: sqlite3.Connection, durability: str) -> None:
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS[durability]}")
+    if durability == "power" and sys.platform == "darwin":  # there, a plain fsync leaves data in the drive's cache
+        connection.execute("PRAGMA fullfsync = ON")
+        connection.execute("PRAGMA checkpoint_fullfsync = ON")

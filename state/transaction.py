@@ -1,0 +1,257 @@
+"""What may be written: each change of state together with the event that tells of it."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from stretto.state import chain, machine, registry, wire
+from stretto.state.database import Database
+from stretto.state.errors import BadInput, NotFound, StateConflict, WorkflowExists
+from stretto.state.queries import attempt_row, last_seq, outcome_of, outcomes, requests, workflow_row
+from stretto.state.rows import AttemptRow, Fence, Request, WorkflowRow
+
+ENDED = frozenset({"completed", "failed"})
+"""States of an attempt that never starts again. Any other word is the graph's own, from `started` on."""
+REQUESTS = ("cancel", "drain")
+
+
+class Transaction:
+    """An open write. All of it is stored, or none. `now` is the timestamp of everything in it.
+
+    `fence` is the lease under which it writes, if any; `Log.write` has checked it.
+    """
+
+    def __init__(self, database: Database, now: str, fence: Fence | None) -> None:
+        self.database = database
+        self.now = now
+        self.fence = fence
+
+    def event(
+        self,
+        event_type: str,
+        workflow_id: str,
+        phase: str,
+        data: Mapping[str, Any],
+        *,
+        severity: str = "info",
+        source: str = "stretto",
+        correlation_id: str = "",
+    ) -> str:
+        """Append one event and return its id. Aliases of types are stored under their canonical name.
+
+        Raises:
+            BadInput: A word has a character that the wire does not allow, the severity is unknown, or `data` is
+                not JSON.
+        """
+        name = registry.canonical(event_type)
+        wire.check_fields(name, workflow_id, phase)
+        if severity not in registry.SEVERITIES:
+            raise BadInput(f"There is no severity {severity!r}.", field="severity", allowed=registry.SEVERITIES)
+        event_id = f"evt_{os.urandom(12).hex()}"
+        text = wire.compact(data)
+        words = (event_id, name, workflow_id, phase, self.now, source, severity, text, correlation_id)
+        prev = chain.head(self.database, workflow_id)
+        values = (last_seq(self.database) + 1, *words)
+        self.database.put("events", (*values, prev, chain.link(prev, values)))
+        return event_id
+
+    def create_workflow(
+        self,
+        workflow_id: str,
+        *,
+        kind: str,
+        description: str,
+        spec: Mapping[str, Any],
+        runner: str,
+        phase: str = "setup",
+        data: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Create a workflow and write `WORKFLOW_CREATED` with `description`, `type` and `data`.
+
+        Returns False, and writes nothing, if the same workflow is there already.
+
+        Raises:
+            WorkflowExists: One of this id with another kind, description, spec or runner is there.
+        """
+        text = wire.compact(spec)
+        if old := workflow_row(self.database, workflow_id):
+            if (old.kind, old.description, old.spec, old.runner) == (kind, description, json.loads(text), runner):
+                return False
+            raise WorkflowExists(
+                f"Workflow {workflow_id!r} exists already and is another one: {old.description!r}, {old.status}.",
+                field="workflow_id",
+                next_steps=("Choose another id, or resume that one.",),
+            )
+        self.database.put(
+            "workflows", (workflow_id, kind, description, "CREATED", phase, text, runner, 1, self.now, self.now)
+        )
+        facts = {"description": description, "type": kind, **(data or {})}
+        self.event("WORKFLOW_CREATED", workflow_id, phase, facts)
+        return True
+
+    def set_status(
+        self,
+        workflow_id: str,
+        status: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        phase: str = "",
+        expect: int | None = None,
+    ) -> str:
+        """Take one arrow of the state machine and write its `WORKFLOW_*` event; return the event's id.
+
+        `phase` is the event's, by default the workflow's current one. `expect` is the `state_version` that the
+        decision was based on. Under the workflow's fence RUNNING → RUNNING takes up what a dead driver left.
+
+        Raises:
+            InvalidTransition: There is no such arrow.
+            StateConflict: The workflow's version is not `expect`.
+            NotFound: No such workflow.
+        """
+        old = self._workflow(workflow_id)
+        if expect is not None and expect != old.state_version:
+            raise StateConflict(
+                f"Workflow {workflow_id!r} is at version {old.state_version}, not {expect}: somebody else changed it."
+                " Nothing was written.",
+                next_steps=("Read it again, then decide.",),
+            )
+        if status not in machine.ARROWS:
+            raise BadInput(f"There is no status {status!r}.", field="status", allowed=machine.STATUSES)
+        driven = self.fence is not None and self.fence.workflow_id == workflow_id
+        event_type = machine.arrow(workflow_id, old.status, status, driven=driven)
+        self._put_workflow(old._replace(status=status))
+        extra = {"from": old.status, "to": status} if event_type == "WORKFLOW_STATE_UPDATED" else {}
+        return self.event(event_type, workflow_id, phase or old.phase, {**extra, **(data or {})})
+
+    def set_phase(self, workflow_id: str, phase: str, data: Mapping[str, Any] | None = None) -> str:
+        """Enter a phase and write `PHASE_STARTED` with its id and `data`; return the event's id.
+
+        Raises:
+            NotFound: No such workflow.
+        """
+        self._put_workflow(self._workflow(workflow_id)._replace(phase=phase))
+        return self.event("PHASE_STARTED", workflow_id, phase, {"phase_id": phase, **(data or {})})
+
+    def _workflow(self, workflow_id: str) -> WorkflowRow:
+        if row := workflow_row(self.database, workflow_id):
+            return row
+        raise NotFound(
+            f"There is no workflow {workflow_id!r}.", field="workflow_id", next_steps=("stretto workflow-status",)
+        )
+
+    def _put_workflow(self, row: WorkflowRow) -> None:
+        spec = wire.compact(row.spec)
+        new = row._replace(state_version=row.state_version + 1, updated=self.now)
+        self.database.put("workflows", (*new[:5], spec, *new[6:]))
+
+    def start_attempt(
+        self, workflow_id: str, task_id: str, attempt: int, key: str, phase: str, data: Mapping[str, Any]
+    ) -> str:
+        """Begin an attempt and write `TASK_STARTED` with `task_id`, `attempt` and `data`; return the event's id.
+
+        One that was cut off may begin again, under the same key; `starts` counts it.
+
+        Raises:
+            StateConflict: The task has its outcome, the attempt has ended, or the key is another than before:
+                finished work must never be done twice.
+        """
+        if outcome_of(self.database, workflow_id, task_id):
+            raise StateConflict(f"Task {task_id!r} of {workflow_id!r} is finished; it was not started again.")
+        old = attempt_row(self.database, workflow_id, task_id, attempt)
+        if old and (old.state in ENDED or old.key != key):
+            raise StateConflict(
+                f"Attempt {attempt} of task {task_id!r} of {workflow_id!r} is {old.state} with key {old.key!r};"
+                f" it was not started again with key {key!r}."
+            )
+        starts = old.starts + 1 if old else 1
+        new = AttemptRow(workflow_id, task_id, attempt, key, "started", starts, "", None, self.now, "")
+        self._put_attempt(new)
+        return self.event("TASK_STARTED", workflow_id, phase, {"task_id": task_id, "attempt": attempt, **data})
+
+    def update_attempt(
+        self,
+        workflow_id: str,
+        task_id: str,
+        attempt: int,
+        *,
+        state: str,
+        commit_sha: str | None = None,
+        outcome: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note how far an attempt came; what is None stays as it is. The caller writes the event that tells of it.
+
+        Raises:
+            NotFound: It never started.
+            StateConflict: It has ended, otherwise than `state` says.
+        """
+        old = attempt_row(self.database, workflow_id, task_id, attempt)
+        if old is None:
+            raise NotFound(f"Attempt {attempt} of task {task_id!r} of {workflow_id!r} never started.", field="attempt")
+        if old.state in ENDED and old.state != state:
+            raise StateConflict(f"Attempt {attempt} of task {task_id!r} is {old.state}; it cannot become {state!r}.")
+        new = old._replace(state=state, finished=self.now if state in ENDED else "")
+        if commit_sha is not None:
+            new = new._replace(commit_sha=commit_sha)
+        if outcome is not None:
+            new = new._replace(outcome=dict(outcome))
+        self._put_attempt(new)
+
+    def _put_attempt(self, row: AttemptRow) -> None:
+        outcome = "" if row.outcome is None else wire.compact(row.outcome)
+        self.database.put("attempts", (*row[:7], outcome, *row[8:]))
+
+    def record_outcome(
+        self,
+        workflow_id: str,
+        task_id: str,
+        attempt: int,
+        outcome: Mapping[str, Any],
+        event_type: str,
+        phase: str,
+        data: Mapping[str, Any],
+    ) -> bool:
+        """End a task: keep its outcome, close the attempt and write the event with `task_id`, `attempt` and `data`.
+
+        The first outcome of a task stands. Returns False, and writes nothing, if there is one.
+        """
+        if outcome_of(self.database, workflow_id, task_id):
+            return False
+        self.database.put("outcomes", (workflow_id, task_id, attempt, wire.compact(outcome)))
+        if attempt_row(self.database, workflow_id, task_id, attempt):
+            state = "failed" if outcome.get("status") == "failed" else "completed"
+            self.update_attempt(workflow_id, task_id, attempt, state=state, outcome=outcome)
+        self.event(event_type, workflow_id, phase, {"task_id": task_id, "attempt": attempt, **data})
+        return True
+
+    def forget_failures(self, workflow_id: str) -> list[str]:
+        """Let the tasks that ended in failure be tried again, and name them: for the resume of a failed workflow.
+
+        Their attempts and events stay. The caller's `WORKFLOW_RESUMED` should name them.
+        """
+        failed = [t for t, r in outcomes(self.database, workflow_id).items() if r.outcome.get("status") == "failed"]
+        for task in failed:
+            self.database.execute("DELETE FROM outcomes WHERE workflow_id = ? AND task_id = ?", (workflow_id, task))
+        return failed
+
+    def put_fact(self, workflow_id: str, name: str, value: Any) -> None:
+        """Keep a JSON value under a name of the workflow's: its base commit, its branch. A newer one replaces it."""
+        self.database.put("facts", (workflow_id, name, wire.compact({"value": value})))
+
+    def request(self, workflow_id: str, kind: str, data: Mapping[str, Any] | None = None) -> None:
+        """Ask the driver of a workflow for something; asking twice is asking once.
+
+        Raises:
+            BadInput: It cannot be asked for that.
+            NotFound: No such workflow.
+        """
+        if kind not in REQUESTS:
+            raise BadInput(f"A driver cannot be asked to {kind!r}.", field="kind", allowed=REQUESTS)
+        self._workflow(workflow_id)
+        self.database.put("requests", (workflow_id, kind, wire.compact(data or {}), self.now))
+
+    def take_requests(self, workflow_id: str) -> list[Request]:
+        """What was asked of the driver, oldest first; they are gone afterwards."""
+        found = requests(self.database, workflow_id)
+        self.database.execute("DELETE FROM requests WHERE workflow_id = ?", (workflow_id,))
+        return found
