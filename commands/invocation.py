@@ -18,8 +18,8 @@ class Invocation:
     """One parsed line.
 
     `operation` is empty for commands without operations; `ids` are workflow ids in the order given; `words` the
-    other positionals; `flags` map a name without dashes to True (`--dry-run`), a string (`--priority=high`) or a
-    parsed JSON list or object (`--events=["a", "b"]`); `json` holds the JSON arguments in order.
+    other positionals; `flags` map a name without dashes to True (`--dry-run`), a string (`--priority=high`), an int
+    (`--max-agents=3`) or a list of strings (`--events=["a", "b"]`); `json` holds the JSON arguments in order.
     """
 
     command: str

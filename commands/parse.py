@@ -1,0 +1,296 @@
+"""From a line to an invocation: which word is the command, the operation, an id, a text, a flag, JSON.
+
+A line is data from first to last: nothing in it is evaluated, and whatever is wrong with it is a `BadInput` whose
+message shows the place. Standard library only, for the quick doors.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stretto.commands.canonical import render
+from stretto.commands.grammar import CommandGrammar, Flag, Shape, Slot, usage
+from stretto.commands.invocation import Invocation, Word
+from stretto.commands.line import BLANK, Item, Value, is_bare, lex, lex_argv
+from stretto.commands.source import Source, nearest, received
+from stretto.commands.strict_json import looks_like_json, parse_json
+from stretto.commands.tables import COMMANDS, GLOBAL_FLAGS, OPERATION_WORDS
+from stretto.commands.values import Reader
+from stretto.state.errors import BadInput
+
+_PLUGIN = "stretto:"
+"""Clients may prefix the commands of a plugin with its name."""
+_NAMING = frozenset({"create", "create-workflow", "create-test-workflow"})
+
+
+def parse_line(raw: str, *, project: Path) -> Invocation:
+    """The meaning of a raw slash line, which may go over several lines.
+
+    Raises:
+        BadInput: It has none; `details` hold line and column, the message shows them.
+    """
+    source = received(raw)
+    items = lex(source)
+    head = items[0].value if items else None
+    if head is None or head.quoted or not head.text.startswith("/"):
+        raise source.error(items[0].at if items else 0, "A line begins with a slash command.", allowed=_slashed())
+    return _bound(source, _grammar(source, head), items[1:], project)
+
+
+def parse_argv(argv: Sequence[str], *, project: Path) -> Invocation:
+    """The meaning of arguments from a shell: `["orchestrate", "Add x", "--dry-run"]`.
+
+    The flags that every command takes may stand before the command. Columns count in the arguments joined by blanks.
+
+    Raises:
+        BadInput: As `parse_line`.
+    """
+    source = received(" ".join(argv))
+    items = lex_argv(source, argv)
+    first = _command_index(items)
+    head = items[first].value if first < len(items) else None
+    if head is None or items[first].flag is not None:
+        at = items[first].at if first < len(items) else 0
+        raise source.error(at, "No command is named.", field="command", allowed=list(COMMANDS))
+    found = _bound(source, _grammar(source, head), [*items[:first], *items[first + 1 :]], project)
+    return replace(found, line=render(found))
+
+
+def _command_index(items: Sequence[Item]) -> int:
+    """Where the command stands behind global flags."""
+    index = 0
+    while index < len(items) and (flag := GLOBAL_FLAGS.get(items[index].flag or "")):
+        takes_next = flag.kind != "switch" and items[index].value is None
+        index += 2 if takes_next else 1
+    return index
+
+
+def _slashed() -> list[str]:
+    return [f"/{name}" for name in COMMANDS]
+
+
+def _grammar(source: Source, head: Value) -> CommandGrammar:
+    name = head.text.removeprefix("/").removeprefix(_PLUGIN)
+    if name in COMMANDS:
+        return COMMANDS[name]
+    message = f"There is no command {name!r}.{_hint(name, list(COMMANDS))}"
+    raise source.error(head.at, message, field="command", allowed=list(COMMANDS))
+
+
+def _hint(word: str, known: Sequence[str]) -> str:
+    guess = nearest(word, known)
+    return f" Did you mean {guess!r}?" if guess else f" Known: {', '.join(known)}."
+
+
+def _bound(source: Source, grammar: CommandGrammar, items: Sequence[Item], project: Path) -> Invocation:
+    given, positionals = _divide(source, grammar, items)
+    reader = Reader(source, project)
+    if "project" in given and (folder := given["project"].values):
+        reader = Reader(source, project / reader.text(folder[0]))
+    flags = {name: _flag_value(reader, name, one) for name, one in given.items()}
+    return _Binder(reader, grammar, flags, positionals).invocation()
+
+
+class _Given(NamedTuple):
+    """A flag as it was given, with its values: none for a switch, several for a list given more than once."""
+
+    flag: Flag
+    values: list[Value]
+
+
+def _divide(source: Source, grammar: CommandGrammar, items: Sequence[Item]) -> tuple[dict[str, _Given], list[Value]]:
+    """Flags with their values, and what remains."""
+    given: dict[str, _Given] = {}
+    positionals: list[Value] = []
+    index = 0
+    while index < len(items):
+        item = items[index]
+        following = items[index + 1] if index + 1 < len(items) else None
+        index += 1
+        if item.flag is None:
+            positionals += [item.value] if item.value else []
+            continue
+        flag = _known_flag(source, grammar, item, given)
+        value = item.value
+        if value is None and flag.kind != "switch" and following and following.flag is None:
+            value = following.value
+            index += 1
+        _check_given(source, item, flag, value)
+        given.setdefault(item.flag, _Given(flag, [])).values.extend([value] if value else [])
+    return given, positionals
+
+
+def _known_flag(source: Source, grammar: CommandGrammar, item: Item, given: dict[str, _Given]) -> Flag:
+    name = item.flag or ""
+    flag = grammar.flags.get(name)
+    allowed = [f"--{f}" for f in grammar.flags]
+    if flag is None:
+        message = f"/{grammar.name} has no flag '--{name}'.{_hint('--' + name, allowed)}"
+        raise source.error(item.at, message, field=f"--{name}", allowed=allowed)
+    if name in given and flag.kind not in ("list", "paths"):
+        raise source.error(item.at, f"--{name} is there twice.", field=f"--{name}")
+    return flag
+
+
+def _check_given(source: Source, item: Item, flag: Flag, value: Value | None) -> None:
+    name = f"--{item.flag}"
+    if flag.kind == "switch":
+        if value is not None:
+            raise source.error(value.at, f"{name} is a switch and takes no value.", field=name)
+        return
+    # A shell has eaten the quotes of an empty search, so an empty list of paths is a list.
+    empty = value is None or not (value.text or value.quoted or value.inner or flag.kind == "paths")
+    if empty and (value is not None or flag.kind != "optional"):
+        message = f"{name} needs a value{': ' + ', '.join(flag.allowed) if flag.allowed else ''}."
+        raise source.error(value.at if value else item.at, message, field=name, allowed=flag.allowed)
+
+
+def _flag_value(reader: Reader, name: str, one: _Given) -> Any:
+    if not one.values:
+        return True
+    values = [reader.flag(name, one.flag, v) for v in one.values]
+    return [w for words in values for w in words] if one.flag.kind in ("list", "paths") else values[0]
+
+
+class _Binder:
+    """Gives each positional its place."""
+
+    def __init__(
+        self, reader: Reader, grammar: CommandGrammar, flags: dict[str, Any], positionals: list[Value]
+    ) -> None:
+        self.reader = reader
+        self.source = reader.source
+        self.grammar = grammar
+        self.flags = flags
+        self.rest = positionals
+        self.ids: list[str] = []
+        self.words: list[Word] = []
+        self.json: list[Any] = []
+
+    def invocation(self) -> Invocation:
+        operation = self._operation()
+        shape = self.grammar.operations.get(operation) or self.grammar.plain or Shape()
+        self._place(operation, shape)
+        self._complete(operation, shape)
+        return Invocation(
+            command=self.grammar.name,
+            operation=operation,
+            ids=tuple(self.ids),
+            words=tuple(self.words),
+            flags=self.flags,
+            json=tuple(self.json),
+            line=self.source.text,
+        )
+
+    def _operation(self) -> str:
+        """Take the operation out of the positionals, or find that none is needed."""
+        for index in (0, 1) if self.grammar.id_first else (0,):
+            if self._is_operation(index):
+                return self.rest.pop(index).text
+        for implied in self.grammar.implied:
+            if len(self.rest) == implied.positionals and (not implied.flags or implied.flags & self.flags.keys()):
+                return implied.operation
+        if self.grammar.plain is None or self._misspelt(0):
+            raise self._unknown_operation()
+        return ""
+
+    def _is_operation(self, index: int) -> bool:
+        if index >= len(self.rest):
+            return False
+        word = self.rest[index]
+        return not word.quoted and word.text in self.grammar.operations
+
+    def _misspelt(self, index: int) -> str:
+        """The operation that an unquoted word was probably meant to be."""
+        if index >= len(self.rest) or self.rest[index].quoted or not self.grammar.operations:
+            return ""
+        word = self.rest[index].text
+        # A description may begin with any word; only one with a hyphen looks like an operation.
+        text = self.grammar.plain is not None and bool(self.grammar.plain.words)
+        return nearest(word, list(self.grammar.operations), cutoff=0.8) if "-" in word or not text else ""
+
+    def _unknown_operation(self) -> BadInput:
+        allowed = list(self.grammar.operations)
+        if not self.rest:
+            message = f"/{self.grammar.name} needs an operation: {', '.join(allowed)}."
+            return self.source.error(len(self.source.text.rstrip()), message, field="operation", allowed=allowed)
+        second = self.grammar.id_first and len(self.rest) > 1 and not self.rest[1].quoted and not self._misspelt(0)
+        word = self.rest[1 if second else 0]
+        guess = self._misspelt(1 if second else 0)
+        hint = f" Did you mean {guess!r}?" if guess else ""
+        message = f"/{self.grammar.name} has no operation {word.text[:100]!r}.{hint} Known: {', '.join(allowed)}."
+        return self.source.error(word.at, message, field="operation", allowed=allowed)
+
+    def _place(self, operation: str, shape: Shape) -> None:
+        joined = len(shape.words) == 1 and shape.words[0].kind == "text" and not shape.ids[1]
+        values = self._joined() if joined else self.rest
+        for value in values:
+            if shape.json[1] and looks_like_json(value.text):
+                if len(self.json) == shape.json[1]:
+                    raise self._unexpected(operation, shape, value)
+                self.json.append(parse_json(self.source, value))
+            elif len(self.ids) < shape.ids[1]:
+                self.ids.append(self._id(operation, value))
+            elif slot := self._slot(shape):
+                self._word(slot, value)
+            else:
+                raise self._unexpected(operation, shape, value)
+
+    def _joined(self) -> list[Value]:
+        """Several unquoted words in a row are one text: `/orchestrate Add JWT authentication`."""
+        if len(self.rest) < 2 or any(v.quoted for v in self.rest):
+            return self.rest
+        for value, following in pairwise(self.rest):
+            between = self.source.text[value.offset(len(value.text) - 1) + 1 : following.at]
+            if between.strip(BLANK + "\\"):
+                return self.rest
+        return [self.rest[0]._replace(text=" ".join(v.text for v in self.rest), quoted=True)]
+
+    def _id(self, operation: str, value: Value) -> str:
+        name = self.reader.id(value, "workflow_id")
+        if operation in _NAMING and name in OPERATION_WORDS:
+            message = f"{name!r} is an operation and cannot be the id of a workflow."
+            raise self.source.error(value.at, message, field="workflow_id")
+        return name
+
+    def _slot(self, shape: Shape) -> Slot | None:
+        if len(self.words) < len(shape.words):
+            return shape.words[len(self.words)]
+        return shape.words[-1] if shape.words and shape.words[-1].many else None
+
+    def _word(self, slot: Slot, value: Value) -> None:
+        for text in self._texts(slot, value):
+            if slot.required and not text.strip():
+                raise self.source.error(value.at, f"The {slot.name} is empty.", field=slot.name)
+            if slot.allowed:
+                self.reader.choice(value, text, slot.allowed, slot.name)
+            _, column = self.source.place(value.at)
+            self.words.append(Word(text=text, column=column, quoted=value.quoted or not is_bare(text)))
+
+    def _texts(self, slot: Slot, value: Value) -> list[str]:
+        if slot.kind == "path" and slot.many:
+            return self.reader.paths(value, self.reader.texts(value), slot.name)
+        return [self.reader.path(value, slot.name) if slot.kind == "path" else self.reader.text(value)]
+
+    def _unexpected(self, operation: str, shape: Shape, value: Value) -> BadInput:
+        steps = [f"Usage: {usage(self.grammar, operation)}"]
+        if any(slot.kind == "text" for slot in shape.words):
+            steps.append("Put a text of several words in one pair of quotes.")
+        message = f"There is no place for {value.text[:100]!r}. {' '.join(steps)}"
+        return self.source.error(value.at, message, field="line", next_steps=steps)
+
+    def _complete(self, operation: str, shape: Shape) -> None:
+        """Everything that the shape demands is there."""
+        missing = ""
+        if len(self.json) < shape.json[0]:
+            missing = f"{shape.json[0]} JSON arguments"
+        elif len(self.ids) < shape.ids[0] and not self.json:
+            missing = "a workflow id" if shape.ids[0] == 1 else f"{shape.ids[0]} workflow ids"
+        elif slot := next((s for s in shape.words[len(self.words) :] if s.required and not self.json), None):
+            missing = "" if any(f in self.flags for f in slot.unless) else f"a {slot.name}"
+        if missing:
+            command = " ".join(filter(None, (f"/{self.grammar.name}", operation)))
+            message = f"{command} needs {missing}. Usage: {usage(self.grammar, operation)}"
+            raise self.source.error(len(self.source.text.rstrip()), message, field=missing.removeprefix("a "))
