@@ -1,0 +1,36 @@
+"""The numbers and names of reports, plans and summaries: `005_jwt_authentication.md`."""
+
+import re
+from collections.abc import Iterable
+
+from stretto.state.errors import BadInput
+from stretto.state.ids import slug
+
+_NUMBERED = re.compile(r"(?!\d{4}-\d{2}-\d{2})(\d{1,5})(?:[_\-. ].*)?", re.DOTALL)
+
+
+def next_number(directory_listing: Iterable[str]) -> int:
+    """One more than the highest number in use, and 1 in an empty directory.
+
+    Understands names and paths such as `007_x.md`, `7-x.md`, `007.md`, `1000_x.md` and the folder `007_x/`. Dates
+    (`2025-01-31_x.md`, `20250131_x.md`) are no numbers. Gaps are left: a deleted plan's number is not given again
+    while a later one exists.
+    """
+    names = (entry.rstrip("/").rpartition("/")[2] for entry in directory_listing)
+    return max((int(m[1]) for m in map(_NUMBERED.fullmatch, names) if m), default=0) + 1
+
+
+def file_name(number: int, text: str, *, suffix: str = "") -> str:
+    """`NNN_snake.md`: the telling words of `text`, then `suffix`; a number of four digits keeps them all.
+
+    `file_name(5, "Add JWT authentication")` is `005_jwt_authentication.md`, `file_name(6, "debug: header is lost")`
+    is `006_debug_header_lost.md`, and `file_name(5, "", suffix="implementation_summary")` is
+    `005_implementation_summary.md`. Whatever the texts hold, the name has only `[a-z0-9_]` before its `.md`.
+
+    Raises:
+        BadInput: The number is not positive.
+    """
+    if number < 1:
+        raise BadInput(f"The number of a file starts at 1, and {number} is below.", field="number")
+    parts = [slug(text, words=6, fallback=""), slug(suffix, words=6, fallback="")]
+    return f"{number:03d}_{'_'.join(p for p in parts if p) or 'untitled'}.md"
