@@ -5,7 +5,7 @@ behind a prefix, or indented, or guarded: a line that would end the section gets
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import quote, unquote
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -13,13 +13,13 @@ _FENCE = re.compile(r"(?:(?P<ticks>`{3,})[^`]*|(?P<tildes>~{3,}).*)")
 _FENCE_END = re.compile(r" {0,3}(?P<run>`{3,}|~{3,})\s*")
 _HEADING = re.compile(r"(?P<marks>#{1,6})(?=\s|$)(?P<rest>.*)")
 _UNDERLINE = re.compile(r"=+\s*")
-_GUARDED = re.compile(r"(\\*)(##(?!#)|`{3}|~{3})")
+_GUARDED = re.compile(r"\\*(?:##(?!#)|`{3}|~{3})")
 _TICKS = re.compile(r"`+")
 _LINK = re.compile(r"\[(?:[^\[\]\\]|\\.)*\]\((?:<(?P<angle>[^<>]*)>|(?P<bare>[^()\s]*))\)")
 
 
 def one_line(text: str) -> str:
-    """The text on one line: white space of any kind becomes one blank, control characters (and half characters) are dropped."""
+    """The text on one line: white space of any kind becomes one blank, control and half characters are dropped."""
     return " ".join(_CONTROL.sub("", re.sub(r"\s", " ", text)).split())
 
 
@@ -31,14 +31,14 @@ def block(text: str) -> str:
 
 def code(text: str) -> str:
     """A code span that shows `text`, whatever backticks it holds."""
-    fence = "`" * (longest_ticks(text) + 1)
+    fence = "`" * (longest_run(text, "`") + 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
-def longest_ticks(text: str) -> int:
-    """The length of the longest run of backticks."""
-    return max((len(run) for run in _TICKS.findall(text)), default=0)
+def longest_run(text: str, mark: str) -> int:
+    """The length of the longest run of one character."""
+    return max(map(len, re.findall(f"{re.escape(mark)}+", text)), default=0)
 
 
 def code_spans(text: str) -> list[str]:
@@ -100,22 +100,23 @@ def fenced(lines: Sequence[str]) -> set[int]:
 
 def guard(text: str) -> str:
     r"""The text as it can stand in a `##` section without ending it: `## x` becomes `\## x`. See `unguard`."""
-    lines = text.split("\n")
-    inside = fenced(lines)
-    return "\n".join(
-        line if i in inside else _GUARDED.sub(r"\\\1\2", line, count=1) if _GUARDED.match(line) else line
-        for i, line in enumerate(lines)
-    )
+    return _outside_code(text, lambda line: f"\\{line}" if _GUARDED.match(line) else line)
 
 
 def unguard(text: str) -> str:
     """Take back what `guard` did."""
+    return _outside_code(text, lambda line: line[1:] if line.startswith("\\") and _GUARDED.match(line) else line)
+
+
+def close_fences(text: str) -> str:
+    """The text with a backslash before a code fence that nothing closes: it would swallow all that follows."""
+    return _outside_code(text, lambda line: f"\\{line}" if _FENCE.fullmatch(line) else line)
+
+
+def _outside_code(text: str, change: Callable[[str], str]) -> str:
     lines = text.split("\n")
     inside = fenced(lines)
-    return "\n".join(
-        line[1:] if i not in inside and line.startswith("\\") and _GUARDED.match(line) else line
-        for i, line in enumerate(lines)
-    )
+    return "\n".join(line if i in inside else change(line) for i, line in enumerate(lines))
 
 
 def demote(text: str, top: int) -> str:

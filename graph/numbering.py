@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from stretto.state.errors import BadInput
 from stretto.state.ids import slug
 
-_NUMBERED = re.compile(r"(?!\d{4}-\d{2}-\d{2})(\d{1,5})(?:[_\-. ].*)?", re.DOTALL)
+_NUMBERED = re.compile(r"(?!\d{4}-\d{2}-\d{2})([0-9]{1,5})(?:[_\-. ].*)?", re.DOTALL)
 
 
 def next_number(directory_listing: Iterable[str]) -> int:
@@ -16,8 +16,13 @@ def next_number(directory_listing: Iterable[str]) -> int:
     (`2025-01-31_x.md`, `20250131_x.md`) are no numbers. Gaps are left: a deleted plan's number is not given again
     while a later one exists.
     """
-    names = (entry.rstrip("/").rpartition("/")[2] for entry in directory_listing)
-    return max((int(m[1]) for m in map(_NUMBERED.fullmatch, names) if m), default=0) + 1
+    return max((n for n in map(number_of, directory_listing) if n is not None), default=0) + 1
+
+
+def number_of(path: str) -> int | None:
+    """The number with which a file's or a folder's name begins, None if it has none."""
+    match = _NUMBERED.fullmatch(path.rstrip("/").rpartition("/")[2])
+    return int(match[1]) if match else None
 
 
 def file_name(number: int, text: str, *, suffix: str = "") -> str:

@@ -5,11 +5,12 @@ that names the field, so that the planner can be told.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from stretto.graph.plan import Complexity, Criterion, Plan, PlanPhase, PlanTask
+from stretto.graph.plan import Complexity, Criterion, Plan, PlanTask
 from stretto.graph.plan_file import SUFFIX
 from stretto.graph.plan_links import relative
 from stretto.graph.plan_tasks import check
@@ -83,39 +84,37 @@ def from_data(
     """
     try:
         given = _Data.model_validate(data)
-        plan = Plan(
-            **given.model_dump(
-                include={"overview", "technical_design", "testing_strategy", "documentation", "dependencies", "notes"}
-            ),
-            title=given.title.strip().removesuffix(SUFFIX.strip()).strip() or given.title,
-            date=date,
-            feature=feature,
-            scope=scope,
-            standards_file=standards_file,
-            research_reports=tuple(relative(r, folder) for r in reports),
-            success_criteria=tuple(Criterion(text=c) for c in given.success_criteria if c.strip()),
-            phases=tuple(_phase(number, phase) for number, phase in enumerate(given.phases, 1)),
+        plan = Plan.model_validate(
+            {
+                **given.model_dump(exclude={"phases", "success_criteria"}),
+                "title": given.title.strip().removesuffix(SUFFIX.strip()).strip() or given.title,
+                "date": date,
+                "feature": feature,
+                "scope": scope,
+                "standards_file": standards_file,
+                "research_reports": [relative(r, folder) for r in reports],
+                "success_criteria": [Criterion(text=c) for c in given.success_criteria if c.strip()],
+                "phases": [_phase(number, phase) for number, phase in enumerate(given.phases, 1)],
+            }
         )
     except ValidationError as error:
         raise _bad(error, "The plan") from None
     return check(plan)
 
 
-def _phase(number: int, given: _Phase) -> PlanPhase:
-    return PlanPhase(
-        number=number,
-        name=given.name,
-        objective=given.objective,
-        complexity=_COMPLEXITIES.get(given.complexity.strip().lower(), ""),
-        tasks=_named(given.tasks, f"T{number}."),
-        testing=given.testing,
-    )
+def _phase(number: int, given: _Phase) -> dict[str, Any]:
+    return {
+        **given.model_dump(),
+        "number": number,
+        "complexity": _COMPLEXITIES.get(given.complexity.strip().lower(), ""),
+        "tasks": _named(given.tasks, f"T{number}."),
+    }
 
 
-def _named(given: Sequence[_Task], prefix: str) -> tuple[PlanTask, ...]:
-    return tuple(
-        PlanTask(**{**task.model_dump(), "id": task.id.strip() or f"{prefix}{n}"}) for n, task in enumerate(given, 1)
-    )
+def _named(given: Sequence[_Task], prefix: str) -> list[dict[str, Any]]:
+    taken = {t.id.strip() for t in given}
+    free = (name for n in count(1) if (name := f"{prefix}{n}") not in taken)
+    return [{**task.model_dump(), "id": task.id.strip() or next(free)} for task in given]
 
 
 def tasks_from_data(data: Sequence[Any], *, prefix: str = "D") -> tuple[PlanTask, ...]:
@@ -125,7 +124,8 @@ def tasks_from_data(data: Sequence[Any], *, prefix: str = "D") -> tuple[PlanTask
         BadInput: One of them is no task; the field says which.
     """
     try:
-        return _named(TypeAdapter(tuple[_Task, ...]).validate_python(data), prefix)
+        given = TypeAdapter(tuple[_Task, ...]).validate_python(data)
+        return TypeAdapter(tuple[PlanTask, ...]).validate_python(_named(given, prefix))
     except ValidationError as error:
         raise _bad(error, "The list of tasks") from None
 

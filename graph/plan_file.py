@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from stretto.graph.markdown import block, code, code_spans, guard, link, links, longest_ticks, one_line, unguard
+from stretto.graph.markdown import block, code, code_spans, guard, link, links, longest_run, one_line, unguard
 from stretto.graph.plan import Complexity, Criterion, Plan, PlanPhase, PlanTask
 from stretto.graph.plan_lines import Item, Outline, PhaseLines, commands
 from stretto.state.errors import BadInput
@@ -84,7 +84,7 @@ def _phase(phase: PlanPhase) -> Iterator[str]:
     if phase.tasks:
         yield "Tasks:\n" + "\n".join(_task(t) for t in phase.tasks)
     if phase.testing:
-        fence = "`" * max(3, longest_ticks("\n".join(phase.testing)) + 1)
+        fence = "`" * max(3, longest_run("\n".join(phase.testing), "`") + 1)
         yield "\n".join(("Testing:", f"{fence}bash", *phase.testing, fence))
 
 

@@ -18,22 +18,26 @@ def relative(path: str, folder: str) -> str:
 def add_link(text: str, label: str, target: str) -> str:
     """The file with `- **Label**: [name](target)` at the end of its metadata; unchanged if it has that line.
 
-    `target` is seen from the file's own folder, see `relative`. A file without metadata gets some below its title.
-    Everything else stays as it is, byte for byte.
+    `target` is seen from the file's own folder, see `relative`. A file without metadata gets some below its title, and
+    one without a newline at its end gets that. Everything else stays as it is, byte for byte.
     """
-    line = f"- **{one_line(label)}**: {link(one_line(target))}"
-    end = "\r\n" if "\r\n" in text else "\n"
-    lines = text.split("\n")
+    entry = f"- **{one_line(label)}**: {link(one_line(target))}"
     outline = Outline(text, "the file")
     span = next((s.lines for s in outline.sections if s.title == "metadata"), None)
-    if span is not None and line in (outline.lines[i].rstrip() for i in span):
-        return text
-    new = [line] if span is not None else ["", "## Metadata", line]
-    at = 1 + (_last(outline, span) if span is not None else outline.title_line())
-    before, after = "\n".join(lines[:at]).removesuffix("\r"), "\n".join(lines[at:])
-    return end.join((before, *new)) + (f"{end}{after}" if at < len(lines) else "")
+    if span is not None:
+        if entry in (outline.lines[i].rstrip() for i in span):
+            return text
+        return _inserted(text, _last(outline, span) + 1, [entry])
+    return _inserted(text, outline.title_line() + 1, ["", "## Metadata", entry])
 
 
 def _last(outline: Outline, span: range) -> int:
     """The last line of a section that is not blank, or its heading."""
     return next((i for i in reversed(span) if outline.lines[i].strip()), span.start - 1)
+
+
+def _inserted(text: str, at: int, new: list[str]) -> str:
+    end = "\r\n" if "\r\n" in text else "\n"
+    lines = (text if text.endswith("\n") else text + end).split("\n")
+    lines[at:at] = [line + end.removesuffix("\n") for line in new]
+    return "\n".join(lines)

@@ -114,7 +114,7 @@ def _follow(before: dict[str, set[str]], later: str, earlier: str) -> None:
     gained = before[earlier] | {earlier}
     for name, known in before.items():
         if name == later or later in known:
-            known |= gained
+            known.update(gained)
 
 
 def _clash(earlier: TaskSpec, later: TaskSpec, *, reads: bool) -> str:
