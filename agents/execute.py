@@ -1,0 +1,39 @@
+"""The seam to the operating system: how a runner or a tool starts a program.
+
+Runners get the function that starts programs from whoever builds them, so that one place decides about process groups,
+limits and what dies with the driver.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+
+class Finished(NamedTuple):
+    """How a program ended. `exit_code` is None when it did not end by itself; `seconds` is wall time."""
+
+    exit_code: int | None
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool
+    truncated: bool
+    seconds: float
+
+
+class Execute(Protocol):
+    """Start a program, without a shell, and wait for it.
+
+    `env` is the whole environment. After `timeout` seconds the program's process group is ended. Of each output
+    stream `limit_bytes` are kept, and `truncated` says that there was more.
+    """
+
+    async def __call__(  # noqa: D102 - the class tells it
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdin: bytes = b"",
+        timeout: float | None = None,  # noqa: ASYNC109 - the program's limit, which ends its group too
+        limit_bytes: int = 1_000_000,
+    ) -> Finished: ...

@@ -1,0 +1,173 @@
+"""The tool loop: one agent's conversation, from brief to outcome.
+
+Ask the model, run the tools it calls, tell it the results, until it calls `finish` or answers in plain text. An agent's
+failure (out of turns, out of tokens, an answer that does not fit) is an outcome; only what the agent cannot be blamed
+for (a provider's error, a missing recording) is an exception.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from stretto.agents.data import BadOutcome, needs_data
+from stretto.agents.roles import Role
+from stretto.agents.runner import Progress
+from stretto.agents.said import finished, from_text
+from stretto.agents.speech import Asked, asked, text_of, tokens_of
+from stretto.agents.task import Brief, Outcome, Usage, failed
+from stretto.agents.tools import Result, Toolbox
+
+TURNS = 60
+"""Turns of an attempt whose budget names none."""
+OUTPUT_TOKENS = 200_000
+"""Output tokens of an attempt whose budget names none. Turns whose usage nobody counted do not draw on it."""
+
+Speak = Callable[[Sequence[BaseMessage]], Awaitable[AIMessage]]
+"""One call of the model, its tools bound, waiting for outages included."""
+
+
+class Witness(Protocol):
+    """Sees a conversation go by; the recorder is one."""
+
+    def replied(self, turn: int, request: Sequence[BaseMessage], reply: AIMessage) -> None:
+        """The model answered `request`, the `turn`th time (from 1)."""
+        ...
+
+    def answered(self, turn: int, results: Sequence[tuple[str, Result]]) -> None:
+        """The tools that the reply called gave these results, by name and in order."""
+        ...
+
+
+class Agent(NamedTuple):
+    """What a conversation needs beside its brief."""
+
+    role: Role
+    toolbox: Toolbox
+    speak: Speak
+    progress: Progress
+    witness: Witness | None = None
+
+
+async def converse(brief: Brief, agent: Agent) -> Outcome:
+    """Hold the conversation of one attempt.
+
+    Raises:
+        StrettoError: Raised by the model's side; an agent's own failure is an outcome.
+    """
+    return await _Conversation(brief, agent).run()
+
+
+class _Conversation:
+    def __init__(self, brief: Brief, agent: Agent) -> None:
+        self._brief = brief
+        self._agent = agent
+        self._usage = Usage(input_tokens=0, output_tokens=0)
+        self._counted = 0  # output tokens that somebody counted
+        self._reminded = False
+        self._messages: list[BaseMessage] = [SystemMessage(agent.role.prompt), HumanMessage(instructions(brief))]
+
+    async def run(self) -> Outcome:
+        limit = self._brief.budget.turns or TURNS
+        most = self._brief.budget.output_tokens or OUTPUT_TOKENS
+        for turn in range(1, limit + 1):
+            reply = await self._ask(turn)
+            if outcome := await self._act(turn, reply):
+                return self._complete(outcome)
+            if self._counted >= most:
+                return self._complete(failed(f"Stopped after {self._counted} output tokens; the budget is {most}."))
+        return self._complete(failed(f"Stopped after {limit} turns without a result."))
+
+    async def _ask(self, turn: int) -> AIMessage:
+        reply = await self._agent.speak(self._messages)
+        if self._agent.witness:
+            self._agent.witness.replied(turn, self._messages, reply)
+        self._messages.append(reply)
+        self._count(turn, reply)
+        if text := text_of(reply):
+            self._agent.progress("text", {"turn": turn, "text": text[:2000]})
+        return reply
+
+    def _count(self, turn: int, reply: AIMessage) -> None:
+        read, wrote = tokens_of(reply)
+        self._usage += Usage(input_tokens=read, output_tokens=wrote)
+        self._counted += wrote or 0
+        self._agent.progress("turn", {"turn": turn, "tools": [call.name for call in asked(reply, turn)]})
+        self._agent.progress("usage", {"turn": turn, "input_tokens": read, "output_tokens": wrote})
+
+    async def _act(self, turn: int, reply: AIMessage) -> Outcome | None:
+        calls = asked(reply, turn)
+        if not calls:
+            return self._heard(text_of(reply))
+        outcome: Outcome | None = None
+        results: list[tuple[str, Result]] = []
+        # A finish beside other calls counts after them, wherever the model put it.
+        for call in sorted(calls, key=lambda call: call.name == "finish"):
+            result, done = await self._use(call)
+            outcome = outcome or done
+            results.append((call.name, result))
+            self._messages.append(_told(call, result))
+            self._agent.progress("tool", {"turn": turn, "name": call.name, "ok": result.ok, **_gist(call, result)})
+        if self._agent.witness:
+            self._agent.witness.answered(turn, results)
+        return outcome
+
+    async def _use(self, call: Asked) -> tuple[Result, Outcome | None]:
+        if isinstance(call.args, str):
+            return Result(f"The arguments of {call.name} are not a JSON object; call it again.", ok=False), None
+        if call.name != "finish":
+            return await self._agent.toolbox.use(call.name, call.args), None
+        try:
+            return Result("Accepted."), finished(call.args, self._brief.role)
+        except BadOutcome as error:
+            return Result(f"finish: {error.message} Mend it and call finish again.", ok=False), None
+
+    def _heard(self, text: str) -> Outcome | None:
+        """The outcome that a plain text is; None after asking, once, for a proper one."""
+        said = from_text(text, self._brief.role)
+        try:
+            if said is not None:
+                return finished(said, self._brief.role)
+            if text.strip() and not needs_data(self._brief.role):
+                return Outcome(status="completed", summary=text.strip())
+            problem = "Your answer holds no data for this role." if text.strip() else "Your answer is empty."
+        except BadOutcome as error:
+            problem = error.message
+        if self._reminded:
+            return failed(f"The agent ended without a usable result: {problem} It said: {text.strip()[:300]!r}")
+        self._reminded = True
+        self._messages.append(HumanMessage(f"{problem} Call the finish tool with your result now."))
+        return None
+
+    def _complete(self, outcome: Outcome) -> Outcome:
+        return outcome.model_copy(update={"usage": self._usage, "writes": tuple(sorted(self._agent.toolbox.written))})
+
+
+def _told(call: Asked, result: Result) -> ToolMessage:
+    status = "success" if result.ok else "error"
+    return ToolMessage(result.text, tool_call_id=call.id, name=call.name, status=status)
+
+
+def _gist(call: Asked, result: Result) -> dict[str, Any]:
+    """The few words by which a person recognises a call: what it was about, and why it went wrong."""
+    args = call.args if isinstance(call.args, dict) else {}
+    about = args.get("path") or args.get("argv") or args.get("pattern") or args.get("glob") or ""
+    words = " ".join(map(str, about)) if isinstance(about, list) else str(about)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType] - a model's JSON
+    return {"about": words[:200], **({} if result.ok else {"error": result.text[:300]})}
+
+
+def instructions(brief: Brief) -> str:
+    """The brief as the first message to a model. Nothing in it changes from one run of the same task to the next."""
+    parts = [
+        f"# {brief.title}\n\n{brief.prompt}",
+        _listed("Earlier results to read first", [artifact.path for artifact in brief.inputs]),
+        _listed("Read", brief.reads),
+        _listed("May write", brief.writes),
+        _listed("Checks that must pass", brief.checks),
+        f"## Why the attempt before this one was not accepted\n\n{brief.feedback}" if brief.feedback else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _listed(title: str, items: Sequence[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(f"- {item}" for item in items) if items else ""
