@@ -243,10 +243,10 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         )
 
     def _document(self, place: _Place) -> _Document | None:
-        row = self._store.get(_CHECKPOINT + join(*place))
-        if row is None:
-            return None
         with _naming(place):
+            row = self._store.get(_CHECKPOINT + join(*place))
+            if row is None:
+                return None
             document = _undump(self.serde, row, 0)[1]
             if not isinstance(document, dict) or set(cast("dict[str, Any]", document)) != set(
                 _Document.__annotations__

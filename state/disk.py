@@ -6,6 +6,7 @@ that is not plain bytes is an error. One connection serves all threads, because 
 run and diskcache would open (and leave open) one for each.
 """
 
+import fcntl
 import os
 import sqlite3
 import threading
@@ -27,6 +28,7 @@ _SYNCHRONOUS: dict[Durability, int] = {"power": 2, "process": 1}
 _UNBOUNDED = 2**62
 _RAW = 1
 _TIMEOUT = 30.0
+_LOCK = "open.lock"
 _COLUMNS = (
     "rowid",
     "key",
@@ -129,7 +131,7 @@ class _Table(diskcache.Cache):
     def _con(self) -> sqlite3.Connection:
         if self._one is None:
             path = Path(self._directory, "cache.db")
-            self._one = sqlite3.connect(path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
+            self._one = sqlite3.connect(path, timeout=_TIMEOUT, isolation_level=None, check_same_thread=False)
             for pragma in (f"synchronous = {self._synchronous}", "mmap_size = 0", "trusted_schema = 0"):
                 self._one.execute(f"PRAGMA {pragma}")
         return self._one
@@ -249,7 +251,7 @@ class BlobStore:
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._closed = False
-        with self._explained():
+        with self._explained(), _alone_in(self.directory):
             self._table = _Table(self.directory, _SYNCHRONOUS[durability])
         try:
             self._table.verify_schema()
@@ -356,6 +358,14 @@ class BlobStore:
         )
 
 
+@contextmanager
+def _alone_in(directory: str) -> Generator[None]:
+    """Openers wait for each other: making the tables takes many statements, and some of them do not wait for a lock."""
+    with Path(directory, _LOCK).open("w", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _own_directory(directory: str | os.PathLike[str]) -> str:
     """The absolute path, made if missing, with nothing in it for the group or others."""
     path = os.path.abspath(directory)  # noqa: PTH100 - collapses `..`, which Path.absolute does not
@@ -368,6 +378,7 @@ def _own_directory(directory: str | os.PathLike[str]) -> str:
         Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
         if Path(path).stat().st_mode & 0o077:
             Path(path).chmod(0o700)
+        Path(path, _LOCK).touch(mode=0o600)
     except OSError as error:
         raise BadInput(f"The directory {path!r} cannot hold a store: {error.strerror}.", field="directory") from error
     return path

@@ -15,8 +15,6 @@ class Disk:
 
 class Cache:
     _directory: str
-    _disk: Disk
-    _timeout: float
     _txn_id: int | None
     def __init__(
         self, directory: str | None = None, timeout: float = 60, disk: type[Disk] = ..., **settings: str | float

@@ -1,0 +1,181 @@
+"""The saver under a real LangGraph graph, in processes that are killed, that share a store, or that are strict."""
+
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stretto.state.checkpoint import DiskCacheSaver
+from stretto.state.disk import BlobStore
+
+GRAPH = """
+import sys
+from operator import add
+from typing import Annotated, TypedDict
+from langgraph.graph import END, START, StateGraph
+from stretto.state.checkpoint import DiskCacheSaver
+
+class State(TypedDict):
+    steps: Annotated[list[int], add]
+    ballast: str
+
+def step(state):
+    print(len(state["steps"]), flush=True)
+    return {"steps": [len(state["steps"])]}
+
+def more(state):
+    return "step" if len(state["steps"]) < 40 else END
+
+folder, durability = sys.argv[1:]
+graph = StateGraph(State).add_node(step).add_edge(START, "step").add_conditional_edges("step", more, ["step", END])
+config = {"configurable": {"thread_id": "t"}, "recursion_limit": 100}
+with DiskCacheSaver(folder, durability=durability) as saver:
+    app = graph.compile(checkpointer=saver)
+    begun = bool(app.get_state(config).values)
+    done = app.invoke(None if begun else {"steps": [], "ballast": "b" * 100_000}, config, durability="sync")
+    assert done["steps"] == list(range(40)), done["steps"]
+    assert done["ballast"] == "b" * 100_000
+    print("done", flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("durability", ["power", "process"])
+def test_a_graph_killed_between_its_steps_goes_on_where_it_was(tmp_path: Path, durability: str) -> None:
+    argv = [sys.executable, "-W", "error", "-c", GRAPH, str(tmp_path / "c"), durability]
+    ran: list[int] = []
+    kills = 0
+    while True:
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            lines: list[str] = []
+            for line in process.stdout:
+                lines.append(line.strip())
+                if len(lines) == 11:
+                    process.kill()
+                    break
+            lines += process.stdout.read().split()
+        finished = "done" in lines
+        ran += [int(line) for line in lines if line != "done"]
+        if finished:
+            break
+        kills += 1
+        assert kills < 20
+    assert kills >= 3
+    assert sorted(set(ran)) == list(range(40))
+    assert all(after in (before, before + 1) for before, after in pairwise(ran))
+    assert len(ran) <= 40 + kills
+
+
+STRICT = """
+import logging, sys
+from dataclasses import dataclass
+from datetime import datetime, UTC
+from typing import Annotated, TypedDict
+from langchain_core.messages import AIMessage, AnyMessage
+from langgraph.graph import END, START, StateGraph, add_messages
+from langgraph.types import Command, Send, interrupt
+from stretto.state.checkpoint import DiskCacheSaver
+
+@dataclass
+class Point:
+    x: int
+
+class State(TypedDict):
+    messages: Annotated[list[AnyMessage], add_messages]
+    when: datetime
+    point: Point
+
+def ask(state):
+    return {"messages": [AIMessage(interrupt("go on?"))], "point": Point(state["point"].x + 1)}
+
+graph = StateGraph(State).add_node(ask).add_edge(START, "ask").add_edge("ask", END)
+config = {"configurable": {"thread_id": "t"}}
+log = []
+logging.getLogger().addHandler(type("Keep", (logging.Handler,), {"emit": lambda self, record: log.append(record)})())
+with DiskCacheSaver(sys.argv[1]) as saver:
+    app = graph.compile(checkpointer=saver)
+    assert app.checkpointer is not saver, "strict mode copies the saver"
+    assert app.checkpointer._store is saver._store
+    app.invoke({"messages": [("user", "hi")], "when": datetime.now(UTC), "point": Point(1)}, config)
+    done = app.invoke(Command(resume="yes"), config)
+    assert done["messages"][-1].content == "yes"
+    state = app.get_state(config).values
+    assert state["point"] == Point(2), state["point"]
+    assert isinstance(state["when"], datetime)
+assert log == [], [record.getMessage() for record in log]
+"""
+
+
+def test_strict_mode_works_without_a_warning(tmp_path: Path) -> None:
+    environment = {"LANGGRAPH_STRICT_MSGPACK": "true", "PATH": ""}
+    argv = [sys.executable, "-W", "error", "-c", STRICT, str(tmp_path / "c")]
+    finished = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
+WRITER = """
+import sys
+from langgraph.checkpoint.base import empty_checkpoint
+from stretto.state.checkpoint import DiskCacheSaver
+
+folder, name = sys.argv[1:]
+with DiskCacheSaver(folder, durability="process") as saver:
+    for thread in ("shared", name):
+        at = {"configurable": {"thread_id": thread, "checkpoint_ns": name}}
+        for number in range(40):
+            made = empty_checkpoint()
+            made.update(id=f"{number:04d}", channel_values={"x": name * 500, "n": number})
+            made.update(channel_versions={"x": 1, "n": number})
+            at = saver.put(at, made, {"step": number}, {"n": number, **({} if number else {"x": 1})})
+            saver.put_writes(at, [("n", number)], f"task {name}", "path")
+            found = saver.get_tuple(at)
+            assert found.checkpoint["channel_values"] == {"x": name * 500, "n": number}
+"""
+
+
+def test_processes_that_open_and_write_one_store_at_once_lose_nothing(tmp_path: Path) -> None:
+    names = ["one", "two", "three"]
+    argv = [sys.executable, "-W", "error", "-c", WRITER, str(tmp_path / "c")]
+    writers = [subprocess.Popen([*argv, name], stderr=subprocess.PIPE, text=True) for name in names]
+    assert [(writer.communicate(timeout=60)[1], writer.returncode) for writer in writers] == [("", 0)] * 3
+    with DiskCacheSaver(tmp_path / "c") as saver:
+        for name in names:
+            for thread in ("shared", name):
+                found = list(saver.list({"configurable": {"thread_id": thread, "checkpoint_ns": name}}))
+                assert [each.checkpoint["id"] for each in found] == [f"{n:04d}" for n in range(39, -1, -1)]
+                assert all(each.pending_writes == [(f"task {name}", "n", n)] for n, each in enumerate(reversed(found)))
+
+
+ABORT = """
+import os, signal, sys
+from stretto.state.disk import BlobStore
+
+store = BlobStore(sys.argv[1], "process")
+with store.transaction():
+    store.set(b"a", b"old" * 400_000)
+    store.set(b"b", b"old" * 400_000)
+with store.transaction():
+    store.set(b"a", b"new" * 400_000)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def overwrite(store: BlobStore, *values: Any) -> None:
+    with store.transaction():
+        for value in values:
+            store.set(b"a", value)
+
+
+def test_a_kill_inside_a_transaction_leaves_the_old_megabytes(tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", ABORT, str(tmp_path / "c")], check=False)
+    assert killed.returncode == -9
+    store = BlobStore(tmp_path / "c", "process")
+    assert store.get(b"a") == store.get(b"b") == b"old" * 400_000
+    with pytest.raises(TypeError):
+        overwrite(store, b"new" * 400_000, "not bytes")
+    assert store.get(b"a") == b"old" * 400_000
+    store.close()
