@@ -4,19 +4,22 @@ A spec says which phases there are, in which order, and what is known of their t
 come from the plan, and those of a `debug` phase from a failed test, so a spec names only the rules for them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from stretto.agents.task import Budget, Frozen, RoleName
+from stretto.graph import dag, paths
 from stretto.state.errors import BadInput
+from stretto.state.ids import task_id, workflow_id
 
 Kind = Literal["research", "plan", "implement", "test", "document", "review"]
 Priority = Literal["critical", "high", "medium", "low"]
 Merge = Literal["auto", "ask", "never"]
 GATES = ("plan", "merge")
+
+overlap = paths.overlap
 
 
 class TaskSpec(Frozen):
@@ -73,54 +76,47 @@ class Spec(Frozen):
         return {p.name: p for p in self.phases}[name]
 
 
+def waits(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """For each phase, the phases that it comes directly after.
+
+    Raises:
+        BadInput: An unknown phase is named, or one name is there twice.
+    """
+    names = [p.name for p in spec.phases]
+    dag.unique(names, "phases")
+    found: dict[str, tuple[str, ...]] = {}
+    for i, phase in enumerate(spec.phases):
+        found[phase.name] = phase.after or tuple(names[max(0, i - 1) : i])
+        if unknown := set(phase.after) - set(names):
+            raise BadInput(
+                f"Phase {phase.name!r} waits for {min(unknown)!r}, which is not a phase of this workflow.",
+                field=f"phases.{phase.name}.after",
+                allowed=names,
+            )
+    return found
+
+
 def order(spec: Spec) -> tuple[PhaseSpec, ...]:
     """The phases in an order that honours `after`; phases free to swap keep the order of the spec.
 
     Raises:
-        BadInput: An unknown phase is named, or the phases wait for each other in a circle.
+        BadInput: An unknown phase is named, one name is there twice, or the phases wait for each other in a circle.
     """
-    names = [p.name for p in spec.phases]
-    waits = {p.name: set(p.after) if p.after else set(names[max(0, i - 1) : i]) for i, p in enumerate(spec.phases)}
-    for name, needs in waits.items():
-        if unknown := needs - set(names):
-            raise BadInput(
-                f"Phase {name!r} waits for {min(unknown)!r}, which is not a phase of this workflow.",
-                field=f"phases.{name}.after",
-                allowed=names,
-            )
-    return tuple(spec.phase(n) for n in _sorted(names, waits, "phases"))
-
-
-def _sorted(names: Sequence[str], waits: Mapping[str, set[str]], field: str) -> list[str]:
-    done: list[str] = []
-    while len(done) < len(names):
-        ready = [n for n in names if n not in done and waits[n] <= set(done)]
-        if not ready:
-            circle = _circle(waits, next(n for n in names if n not in done), set(done))
-            raise BadInput(f"{field} wait for each other in a circle: {' → '.join(circle)}.", field=field)
-        done.append(ready[0])
-    return done
-
-
-def _circle(waits: Mapping[str, set[str]], start: str, done: set[str]) -> list[str]:
-    path = [start]
-    while True:
-        following = min(waits[path[-1]] - done)
-        if following in path:
-            return [*path[path.index(following) :], following]
-        path.append(following)
+    return tuple(spec.phase(n) for n in dag.ordered([p.name for p in spec.phases], waits(spec), "phases"))
 
 
 def validate(spec: Spec) -> Spec:
     """Return `spec` if it can run.
 
     Raises:
-        BadInput: It cannot; the message names the phase or the task: a circle, a duplicate or unknown name, a phase
-            that leads nowhere, tests with nothing to test, an unknown gate, two writers of a path without an order.
+        BadInput: It cannot; the message names the phase or the task: a bad id, a circle, a duplicate or unknown name, a
+            phase that leads nowhere, nothing to implement, an unknown gate, a path outside the project, two writers
+            of a path without an order.
     """
-    _unique([p.name for p in spec.phases], "phases")
+    workflow_id(spec.workflow_id)
     phases = order(spec)
     _no_dead_end(spec)
+    _something_to_implement(spec)
     if unknown := set(spec.gates) - set(GATES):
         raise BadInput(f"There is no gate {min(unknown)!r}.", field="gates", allowed=GATES)
     if "plan" in spec.gates and not any(p.kind == "plan" for p in phases):
@@ -130,17 +126,10 @@ def validate(spec: Spec) -> Spec:
     return spec
 
 
-def _unique(names: Sequence[str], field: str) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise BadInput(f"{field}: {name!r} is there twice.", field=field)
-
-
 def _no_dead_end(spec: Spec) -> None:
     """Every phase but the last must be waited for, or its work would be lost."""
-    names = [p.name for p in spec.phases]
-    awaited = {a for i, p in enumerate(spec.phases) for a in (p.after or names[max(0, i - 1) : i])}
-    ends = [n for n in names if n not in awaited]
+    awaited = {name for needs in waits(spec).values() for name in needs}
+    ends = [p.name for p in spec.phases if p.name not in awaited]
     if len(ends) > 1:
         raise BadInput(
             f"Phase {ends[0]!r} leads nowhere: no phase comes after it, and {ends[-1]!r} is the last.",
@@ -148,23 +137,34 @@ def _no_dead_end(spec: Spec) -> None:
         )
 
 
+def _something_to_implement(spec: Spec) -> None:
+    """The tasks of an implement phase are its own, or those of a plan that is there before it."""
+    plans = {p.name for p in spec.phases if p.kind == "plan"}
+    before = dag.ancestors([p.name for p in spec.phases], waits(spec), "phases")
+    for phase in spec.phases:
+        planned = phase.tasks or spec.plan_file or before[phase.name] & plans
+        if phase.kind == "implement" and not planned:
+            raise BadInput(
+                f"Phase {phase.name!r} has nothing to implement: no tasks, no plan file and no phase of kind 'plan'"
+                " before it.",
+                field=f"phases.{phase.name}",
+                next_steps=("Put a phase of kind 'plan' before it, or give it tasks.",),
+            )
+
+
 def validate_tasks(tasks: Sequence[TaskSpec], field: str) -> None:
     """Check the tasks of one phase, or of a plan.
 
     Raises:
-        BadInput: A duplicate id, an unknown dependency, a circle, or two writers of one path without an order.
+        BadInput: A duplicate or unusable id, an unknown dependency, a circle, a path outside the project, or two
+            writers of one path without an order.
     """
     ids = [t.id for t in tasks]
-    _unique(ids, field)
+    dag.unique(ids, field)
     for task in tasks:
-        if unknown := set(task.depends_on) - set(ids):
-            raise BadInput(
-                f"Task {task.id!r} depends on {min(unknown)!r}, which is not there.",
-                field=f"{field}.{task.id}.depends_on",
-                allowed=ids,
-            )
-    _sorted(ids, {t.id: set(t.depends_on) for t in tasks}, field)
-    if clash := next(conflicts(tasks), None):
+        _validate_task(task, ids, f"{field}.{task.id}")
+    before = dag.ancestors(ids, {t.id: t.depends_on for t in tasks}, field)
+    if clash := next(_conflicts(tasks, before), None):
         one, two, path = clash
         raise BadInput(
             f"Tasks {one!r} and {two!r} both write {path!r}, and neither depends on the other.",
@@ -173,29 +173,44 @@ def validate_tasks(tasks: Sequence[TaskSpec], field: str) -> None:
         )
 
 
+def _validate_task(task: TaskSpec, ids: Sequence[str], field: str) -> None:
+    task_id(f"phase/{task.id}", field=f"{field}.id")
+    for path in task.reads:
+        paths.declared(path, f"{field}.reads")
+    for path in task.writes:
+        paths.declared(path, f"{field}.writes")
+    if unknown := set(task.depends_on) - set(ids):
+        raise BadInput(
+            f"Task {task.id!r} depends on {min(unknown)!r}, which is not there.",
+            field=f"{field}.depends_on",
+            allowed=ids,
+        )
+
+
 def conflicts(tasks: Sequence[TaskSpec]) -> Iterator[tuple[str, str, str]]:
-    """Pairs of tasks that declare writes to one path and have no order between them, with the path."""
-    before = ancestors(tasks)
+    """Pairs of tasks that declare writes to one path and have no order between them, with the path.
+
+    Raises:
+        BadInput: The tasks wait for each other in a circle.
+    """
+    return _conflicts(tasks, ancestors(tasks))
+
+
+def _conflicts(tasks: Sequence[TaskSpec], before: dict[str, set[str]]) -> Iterator[tuple[str, str, str]]:
     for i, one in enumerate(tasks):
         for two in tasks[i + 1 :]:
             if one.id in before[two.id] or two.id in before[one.id]:
                 continue
-            for path in one.writes:
-                if any(overlap(path, other) for other in two.writes):
-                    yield one.id, two.id, path
-                    break
-
-
-def overlap(one: str, two: str) -> bool:
-    """Whether two declared paths or globs may name the same file. A folder covers what is below it."""
-    a, b = one.removeprefix("./").rstrip("/"), two.removeprefix("./").rstrip("/")
-    return a == b or fnmatchcase(a, b) or fnmatchcase(b, a) or a.startswith(b + "/") or b.startswith(a + "/")
+            shared = (path for path in one.writes if any(overlap(path, other) for other in two.writes))
+            if (path := next(shared, None)) is not None:
+                yield one.id, two.id, path
 
 
 def ancestors(tasks: Sequence[TaskSpec]) -> dict[str, set[str]]:
-    """For each task, every task that must finish before it."""
-    direct = {t.id: set(t.depends_on) for t in tasks}
-    found: dict[str, set[str]] = {}
-    for name in _sorted(list(direct), direct, "tasks"):
-        found[name] = direct[name].union(*(found[d] for d in direct[name]))
-    return found
+    """For each task, every task of `tasks` that must finish before it.
+
+    Raises:
+        BadInput: The tasks wait for each other in a circle.
+    """
+    ids = {t.id for t in tasks}
+    return dag.ancestors([t.id for t in tasks], {t.id: ids.intersection(t.depends_on) for t in tasks}, "tasks")
