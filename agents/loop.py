@@ -5,24 +5,28 @@ failure (out of turns, out of tokens, an answer that does not fit) is an outcome
 for (a provider's error, a missing recording) is an exception.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from stretto.agents.data import BadOutcome, needs_data
-from stretto.agents.roles import Role
-from stretto.agents.runner import Progress
-from stretto.agents.said import finished, from_text
+from stretto.agents.execute import Execute
+from stretto.agents.roles import Role, load_role
+from stretto.agents.runner import Progress, Surroundings
+from stretto.agents.said import finish_schema, finished, from_text
 from stretto.agents.speech import Asked, asked, text_of, tokens_of
-from stretto.agents.task import Brief, Outcome, Usage, failed
-from stretto.agents.tools import Result, Toolbox
+from stretto.agents.task import Brief, Outcome, RoleName, Usage, failed
+from stretto.agents.tools import Result, Toolbox, function, schemas
 
 TURNS = 60
 """Turns of an attempt whose budget names none."""
 OUTPUT_TOKENS = 200_000
 """Output tokens of an attempt whose budget names none. Turns whose usage nobody counted do not draw on it."""
 
+_FINISH = "End your work and return its result. Call it once, alone, when you are done."
 Speak = Callable[[Sequence[BaseMessage]], Awaitable[AIMessage]]
 """One call of the model, its tools bound, waiting for outages included."""
 
@@ -48,14 +52,37 @@ class Agent(NamedTuple):
     progress: Progress
     witness: Witness | None = None
 
+    @classmethod
+    def of(
+        cls, brief: Brief, surroundings: Surroundings, execute: Execute, speak: Speak, witness: Witness | None = None
+    ) -> "Agent":
+        """The agent of a brief, its tools in the brief's `cwd`."""
+        role = load_role(brief.role)
+        toolbox = Toolbox(
+            Path(brief.cwd), role, writes=brief.writes, execute=execute, environment=surroundings.environment
+        )
+        return cls(role, toolbox, speak, surroundings.progress, witness)
 
-async def converse(brief: Brief, agent: Agent) -> Outcome:
-    """Hold the conversation of one attempt.
+
+def tools_of(role: RoleName) -> list[dict[str, Any]]:
+    """The tools that this role's model is given, `finish` last, in the form that every LangChain chat model binds."""
+    return [*schemas(load_role(role)), function("finish", _FINISH, finish_schema(role))]
+
+
+async def converse(brief: Brief, agent: Agent, limit: asyncio.Timeout) -> Outcome:
+    """Hold the conversation of one attempt, until `limit`.
 
     Raises:
         StrettoError: Raised by the model's side; an agent's own failure is an outcome.
     """
-    return await _Conversation(brief, agent).run()
+    conversation = _Conversation(brief, agent)
+    try:
+        async with limit:
+            return await conversation.run()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        return conversation.complete(failed(f"Stopped after {brief.budget.seconds:g} s without a result."))
 
 
 class _Conversation:
@@ -73,10 +100,10 @@ class _Conversation:
         for turn in range(1, limit + 1):
             reply = await self._ask(turn)
             if outcome := await self._act(turn, reply):
-                return self._complete(outcome)
+                return self.complete(outcome)
             if self._counted >= most:
-                return self._complete(failed(f"Stopped after {self._counted} output tokens; the budget is {most}."))
-        return self._complete(failed(f"Stopped after {limit} turns without a result."))
+                return self.complete(failed(f"Stopped after {self._counted} output tokens; the budget is {most}."))
+        return self.complete(failed(f"Stopped after {limit} turns without a result."))
 
     async def _ask(self, turn: int) -> AIMessage:
         reply = await self._agent.speak(self._messages)
@@ -139,7 +166,8 @@ class _Conversation:
         self._messages.append(HumanMessage(f"{problem} Call the finish tool with your result now."))
         return None
 
-    def _complete(self, outcome: Outcome) -> Outcome:
+    def complete(self, outcome: Outcome) -> Outcome:
+        """`outcome` with what was counted: tokens, and the files that were written."""
         return outcome.model_copy(update={"usage": self._usage, "writes": tuple(sorted(self._agent.toolbox.written))})
 
 

@@ -3,6 +3,9 @@
 from typing import Any, NamedTuple, cast
 
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+
+from stretto.agents.cassette import Tokens
 
 
 class Asked(NamedTuple):
@@ -23,16 +26,14 @@ def text_of(message: BaseMessage) -> str:
 
 def asked(reply: AIMessage, turn: int) -> list[Asked]:
     """The tool calls of a reply, those with broken arguments last. Calls without an id get one."""
-    calls = [Asked(call["id"] or f"call-{turn}-{n}", call["name"], call["args"]) for n, call in _numbered(reply)]
+    calls = [
+        Asked(call["id"] or f"call-{turn}-{n}", call["name"], call["args"]) for n, call in enumerate(reply.tool_calls)
+    ]
     broken = [
         Asked(call["id"] or f"broken-{turn}-{n}", call["name"] or "unknown", call["args"] or "")
         for n, call in enumerate(reply.invalid_tool_calls)
     ]
     return calls + broken
-
-
-def _numbered(reply: AIMessage) -> list[tuple[int, Any]]:
-    return list(enumerate(reply.tool_calls))
 
 
 def tokens_of(reply: AIMessage) -> tuple[int | None, int | None]:
@@ -51,3 +52,11 @@ def stop_of(reply: AIMessage) -> str:
     """Why the model stopped, in its provider's word, or an empty string."""
     facts = cast("dict[str, Any]", reply.response_metadata)
     return str(facts.get("stop_reason") or facts.get("finish_reason") or facts.get("done_reason") or "")
+
+
+def usage_metadata(tokens: Tokens | None) -> UsageMetadata | None:
+    """Counted tokens as a message carries them."""
+    if tokens is None:
+        return None
+    read, wrote = tokens.input_tokens, tokens.output_tokens
+    return UsageMetadata(input_tokens=read, output_tokens=wrote, total_tokens=read + wrote)

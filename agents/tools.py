@@ -79,6 +79,16 @@ class Run(Args):
     seconds: float = Field(default=120, gt=0, le=900, description="time limit")
 
 
+SHAPES: dict[str, type[Args]] = {
+    "read_file": ReadFile,
+    "write_file": WriteFile,
+    "edit_file": EditFile,
+    "search": Search,
+    "list_files": ListFiles,
+    "run": Run,
+}
+
+
 class Result(NamedTuple):
     """What a tool answered. Not `ok` is an error that the model may mend."""
 
@@ -100,27 +110,22 @@ class Toolbox:
         self._execute = execute
         self._environment = environment
         self.written: set[str] = set()
-        known: dict[str, tuple[type[Args], Handler]] = {
-            "read_file": (ReadFile, self._read_file),
-            "write_file": (WriteFile, self._write_file),
-            "edit_file": (EditFile, self._edit_file),
-            "search": (Search, self._search),
-            "list_files": (ListFiles, self._list_files),
-            "run": (Run, self._run),
+        self._tools = role.tools
+        self._handlers: dict[str, Handler] = {
+            "read_file": self._read_file,
+            "write_file": self._write_file,
+            "edit_file": self._edit_file,
+            "search": self._search,
+            "list_files": self._list_files,
+            "run": self._run,
         }
-        self._tools = {name: known[name] for name in role.tools}
-
-    def schemas(self) -> list[dict[str, Any]]:
-        """The tools in the form that every LangChain chat model binds."""
-        return [function(name, args.__doc__ or "", args.model_json_schema()) for name, (args, _) in self._tools.items()]
 
     async def use(self, name: str, args: object) -> Result:
         """Run one tool call of a model."""
         if name not in self._tools:
             return Result(f"There is no tool {name!r} here. Tools: {', '.join(self._tools)}, finish.", ok=False)
-        shape, handler = self._tools[name]
         try:
-            return await handler(shape.model_validate(args))
+            return await self._handlers[name](SHAPES[name].model_validate(args))
         except ValidationError as error:
             return Result(bad_outcome(error, "", f"{name}: wrong arguments").message, ok=False)
         except (Outside, OSError, ValueError, StrettoError) as error:
@@ -203,6 +208,11 @@ class Toolbox:
 
     async def _start(self, argv: Sequence[str], *, seconds: float, stdin: bytes = b"") -> Finished:
         return await self._execute(argv, cwd=self._inside.root, env=self._environment, stdin=stdin, timeout=seconds)
+
+
+def schemas(role: Role) -> list[dict[str, Any]]:
+    """The tools of a role, in the form that every LangChain chat model binds."""
+    return [function(name, SHAPES[name].__doc__ or "", SHAPES[name].model_json_schema()) for name in role.tools]
 
 
 def function(name: str, description: str, schema: Mapping[str, Any]) -> dict[str, Any]:

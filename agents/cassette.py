@@ -1,0 +1,189 @@
+"""Cassettes: a recorded run as a text file that people can read and compare.
+
+JSON lines: a header, then one line a turn, sorted by lane and turn, keys sorted. A turn is found by its address (lane,
+turn); its fingerprints tell whether the conversation is still the one that was recorded.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from stretto.agents.data import bad_outcome
+from stretto.agents.redact import secrets_in
+from stretto.agents.task import Frozen
+from stretto.state.errors import BadInput
+
+L = TypeVar("L", bound=BaseModel)
+
+VERSION: Literal[1] = 1
+Origin = Literal["recorded", "authored"]
+
+
+class Header(Frozen):
+    """What a cassette is of. `aliases` are other wordings of its task; `workflow` the workflow that was recorded."""
+
+    cassette: Literal[1] = VERSION
+    origin: Origin = "recorded"
+    task: str
+    aliases: tuple[str, ...] = ()
+    template: str = ""
+    model: str = ""
+    recorded_at: str = ""
+    workflow: str = ""
+    redactions: int = Field(default=0, ge=0)
+
+
+class Prints(Frozen):
+    """Fingerprints of a request, 12 hexadecimal digits each."""
+
+    system: str
+    shape: str
+    tail: str
+    full: str
+
+
+class Call(Frozen):
+    """One tool call of a reply. `args` is a string where the model wrote no JSON object."""
+
+    n: int = Field(ge=0)
+    name: str
+    args: dict[str, Any] | str
+
+
+class Tokens(Frozen):
+    """What the provider counted."""
+
+    input_tokens: int = Field(ge=0)
+    output_tokens: int = Field(ge=0)
+
+
+class Reply(Frozen):
+    """What the model said."""
+
+    text: str = ""
+    tool_calls: tuple[Call, ...] = ()
+    usage: Tokens | None = None
+    model: str = ""
+    stop: str = ""
+
+
+class ToolNote(Frozen):
+    """How a tool answered; its text is not kept, since tools run live in a replay."""
+
+    name: str
+    status: Literal["success", "error"]
+    hash: str
+
+
+class Turn(Frozen):
+    """One turn of one lane."""
+
+    lane: str = Field(min_length=1)
+    turn: int = Field(ge=1)
+    fp: Prints
+    request_tail: str = ""
+    reply: Reply
+    tools: tuple[ToolNote, ...] = ()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it is found."""
+        return self.lane, self.turn
+
+
+class Cassette(NamedTuple):
+    """A header and its turns, in the order of the file."""
+
+    header: Header
+    turns: tuple[Turn, ...]
+
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that this cassette can replay."""
+        return (self.header.task, *self.header.aliases)
+
+    def knows(self, description: str) -> bool:
+        """Whether it is a recording of this task."""
+        return same_task(description, self.tasks())
+
+
+def same_task(description: str, tasks: Iterable[str]) -> bool:
+    """Whether `description` is one of `tasks`. Case, white space and a final stop do not matter."""
+    return _tidy(description) in map(_tidy, tasks)
+
+
+def _tidy(text: str) -> str:
+    return " ".join(text.split()).strip(" .\"'").casefold()
+
+
+def load(path: Path) -> Cassette:
+    """Read a cassette.
+
+    Raises:
+        BadInput: There is no such file, or a line of it is not what the format says; the message names the line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() or [""]
+    except (OSError, UnicodeError) as error:
+        raise BadInput(f"The cassette {str(path)!r} cannot be read: {error}.", field="cassette") from error
+    cassette = Cassette(
+        _line(path, 1, lines[0], Header), tuple(_line(path, n, line, Turn) for n, line in enumerate(lines[1:], 2))
+    )
+    if twice := _duplicates(cassette):
+        raise BadInput(f"The cassette {str(path)!r} is damaged: {twice[0]}.", field="cassette")
+    return cassette
+
+
+def _line(path: Path, number: int, text: str, shape: type[L]) -> L:
+    try:
+        return shape.model_validate_json(text)
+    except ValidationError as error:
+        wrong = bad_outcome(error, "", f"Cassette {str(path)!r}, line {number}")
+        raise BadInput(wrong.message, field="cassette") from error
+
+
+def save(path: Path, cassette: Cassette) -> None:
+    """Write a cassette, sorted, whole or not at all."""
+    turns = sorted(cassette.turns, key=lambda turn: turn.address)
+    text = "".join(line_of(part) + "\n" for part in (cassette.header, *turns))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    side = path.with_name(f".{path.name}.{os.getpid()}")
+    with side.open("w", encoding="utf-8", errors="replace") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    side.replace(path)
+
+
+def line_of(part: Frozen) -> str:
+    """A header or a turn as its line, keys sorted."""
+    return json.dumps(part.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+
+
+def lint(cassette: Cassette) -> list[str]:
+    """What is wrong with a cassette, a sentence each: secrets, turns that are there twice or that no replay reaches."""
+    problems = _duplicates(cassette)
+    for part in (cassette.header, *cassette.turns):
+        where = f"turn {part.turn} of lane {part.lane!r}" if isinstance(part, Turn) else "the header"
+        problems += [f"{where} seems to hold a secret ({kind})" for kind in secrets_in(line_of(part))]
+    return problems + _unreached(cassette)
+
+
+def _duplicates(cassette: Cassette) -> list[str]:
+    counts = Counter(turn.address for turn in cassette.turns)
+    return [
+        f"turn {turn} of lane {lane!r} is there {count} times" for (lane, turn), count in counts.items() if count > 1
+    ]
+
+
+def _unreached(cassette: Cassette) -> list[str]:
+    there = {turn.address for turn in cassette.turns}
+    return [
+        f"turn {turn} of lane {lane!r} is never reached: turn {turn - 1} is missing"
+        for lane, turn in sorted(there)
+        if turn > 1 and (lane, turn - 1) not in there
+    ]

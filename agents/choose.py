@@ -1,0 +1,86 @@
+"""Choosing a runner: from `--runner KIND:ARG` to the thing itself, checked before anything is written."""
+
+from pathlib import Path
+
+from stretto.agents.cassette import Header, same_task
+from stretto.agents.command import CommandRunner
+from stretto.agents.execute import Execute
+from stretto.agents.model import ModelRunner
+from stretto.agents.providers import chat_factory
+from stretto.agents.record import Recorder
+from stretto.agents.replay import ReplayRunner
+from stretto.agents.retry import Patience
+from stretto.agents.runner import Runner
+from stretto.agents.script import load_script
+from stretto.state.errors import BadInput
+
+KINDS = ("model:PROVIDER/NAME", "replay:PATH", "command:ARG…")
+
+
+def parse_runner(
+    text: str,
+    *,
+    project: Path,
+    execute: Execute,
+    patience: Patience | None = None,
+    record: Recorder | None = None,
+) -> Runner:
+    """The runner that `text` names. Relative paths in it start at the project folder.
+
+    Args:
+        text: `model:PROVIDER/NAME`, `model:script/PATH`, `replay:PATH`, `replay:PATH?strict` or `command:ARG…`.
+        project: The project folder.
+        execute: Starts programs.
+        patience: The workflow's budget for a provider's outages.
+        record: Keeps the turns of a model runner.
+
+    Raises:
+        BadInput: There is no such runner, it lacks something, or it cannot be recorded.
+    """
+    kind, _, argument = text.strip().partition(":")
+    if not kind:
+        raise _nothing_plugged_in()
+    if kind not in ("model", "replay", "command") or not argument:
+        raise BadInput(f"{text!r} is not a runner.", field="runner", allowed=KINDS)
+    if kind == "model":
+        chat = chat_factory(argument, project=project)
+        return ModelRunner(text.strip(), chat, execute, record, patience=patience)
+    if record is not None:
+        raise BadInput(f"{text!r} cannot be recorded: only a model runner has turns to record.", field="record")
+    if kind == "command":
+        return CommandRunner(argument, execute, project=project)
+    path, _, mode = argument.partition("?")
+    if mode not in ("", "strict"):
+        raise BadInput(f"{text!r}: there is no replay mode {mode!r}.", field="runner", allowed=("strict",))
+    return ReplayRunner(project / path, execute, name=text.strip(), strict=mode == "strict")
+
+
+def _nothing_plugged_in() -> BadInput:
+    return BadInput(
+        "No agent is plugged in, so nothing was started.\n"
+        "Give --runner model:anthropic/NAME (with ANTHROPIC_API_KEY set), --runner replay:CASSETTE, or"
+        " --runner command:./agent.",
+        field="runner",
+        allowed=KINDS,
+    )
+
+
+def header_for(
+    text: str, *, project: Path, task: str, template: str = "", workflow: str = "", recorded_at: str = ""
+) -> Header:
+    """The header of a cassette that is to be recorded with the runner that `text` names.
+
+    What a script speaks is labelled as authored: no model said it.
+
+    Raises:
+        BadInput: The runner is a script, and not of this task.
+    """
+    source = text.strip().removeprefix("model:")
+    header = Header(task=task, template=template, model=source, workflow=workflow, recorded_at=recorded_at)
+    if not source.startswith("script/"):
+        return header
+    script = load_script(project / source.removeprefix("script/"))
+    tasks = (script.task, *script.aliases)
+    if not same_task(task, tasks):
+        raise BadInput(f"The script is not of the task {task!r}.", field="description", allowed=tasks)
+    return header.model_copy(update={"origin": "authored", "task": script.task, "aliases": script.aliases})

@@ -1,0 +1,95 @@
+"""The model runner: any chat model of LangChain, through our own tool loop."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import Runnable
+
+from stretto.agents.execute import Execute
+from stretto.agents.loop import Agent, Speak, converse, tools_of
+from stretto.agents.record import Recorder
+from stretto.agents.retry import Patience, classify, patiently
+from stretto.agents.runner import Surroundings
+from stretto.agents.task import Brief, Outcome
+
+ChatFactory = Callable[[str, str], BaseChatModel]
+"""From a role's name and a lane to the model that plays it."""
+Model = Runnable[LanguageModelInput, AIMessage]
+
+
+class ModelRunner:
+    """Executes attempts with a chat model.
+
+    Args:
+        name: The KIND:ARG under which it was chosen.
+        chat: Makes the model of an attempt.
+        execute: Starts the programs that tools need.
+        record: Keeps every turn, if given; `close` writes the cassette.
+        patience: The budget for the provider's outages; shared by all attempts of this runner.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        chat: ChatFactory,
+        execute: Execute,
+        record: Recorder | None = None,
+        *,
+        patience: Patience | None = None,
+    ) -> None:
+        self._name = name
+        self._chat = chat
+        self._execute = execute
+        self._record = record
+        self._patience = patience or Patience()
+
+    @property
+    def name(self) -> str:
+        """The KIND:ARG under which it was chosen."""
+        return self._name
+
+    async def run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
+        """Hold one conversation. `brief.budget.seconds` does not count the time spent waiting for the provider.
+
+        Raises:
+            PermanentError: The provider refuses (a wrong key, an unknown model), or its outage outlasted the patience.
+        """
+        limit = asyncio.timeout(brief.budget.seconds)
+        model = self._chat(brief.role, brief.lane).bind_tools(tools_of(brief.role))
+        witness = self._record.lane(brief.lane, brief.cwd) if self._record else None
+        speak = self._speaking(model, surroundings, limit)
+        return await converse(brief, Agent.of(brief, surroundings, self._execute, speak, witness), limit)
+
+    def _speaking(self, model: Model, surroundings: Surroundings, limit: asyncio.Timeout) -> Speak:
+        def waiting(facts: Mapping[str, Any]) -> None:
+            if (when := limit.when()) is not None:
+                limit.reschedule(when + float(facts["seconds"]))
+            surroundings.progress("wait", facts)
+
+        async def speak(messages: Sequence[BaseMessage]) -> AIMessage:
+            return await patiently(lambda: called(model, messages), patience=self._patience, on_wait=waiting)
+
+        return speak
+
+    async def close(self) -> None:
+        """Write the cassette, if there is one to write."""
+        if self._record:
+            self._record.save()
+
+
+async def called(model: Model, messages: Sequence[BaseMessage]) -> AIMessage:
+    """One call of a model, its provider's exceptions told apart.
+
+    Raises:
+        TransientError: A second call may succeed.
+        PermanentError: It would fail the same way.
+    """
+    try:
+        return await model.ainvoke(list(messages))
+    except Exception as error:
+        if known := classify(error):
+            raise known from error
+        raise

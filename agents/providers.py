@@ -1,0 +1,81 @@
+"""Providers: from `anthropic/NAME` to a chat model. Each is an extra, imported when it is asked for.
+
+The packages' own retries are switched off: there is one retry layer, and it is not theirs.
+"""
+
+import importlib
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from langchain_core.language_models import BaseChatModel
+
+from stretto.agents.model import ChatFactory
+from stretto.agents.script import ScriptedChatModel, load_script
+from stretto.state.errors import BadInput
+
+_SECONDS = 600.0
+
+
+class Provider(NamedTuple):
+    """Where a chat model comes from. `key` is the environment variable that it needs, or empty."""
+
+    module: str
+    kind: str
+    key: str
+    options: dict[str, Any]
+
+
+PROVIDERS = {
+    "anthropic": Provider(
+        "langchain_anthropic", "ChatAnthropic", "ANTHROPIC_API_KEY", {"max_retries": 0, "timeout": _SECONDS}
+    ),
+    "openai": Provider("langchain_openai", "ChatOpenAI", "OPENAI_API_KEY", {"max_retries": 0, "timeout": _SECONDS}),
+    "ollama": Provider("langchain_ollama", "ChatOllama", "", {"client_kwargs": {"timeout": _SECONDS}}),
+}
+KINDS = (*PROVIDERS, "script")
+
+
+def chat_factory(spec: str, *, project: Path) -> ChatFactory:
+    """The factory of `PROVIDER/NAME`, or of `script/PATH` with a path relative to the project.
+
+    Raises:
+        BadInput: The provider is unknown, its extra is not installed, its key is not set, or the script is not one.
+    """
+    kind, _, name = spec.partition("/")
+    if kind not in KINDS or not name:
+        raise BadInput(
+            f"{spec!r} is not a model: give PROVIDER/NAME, such as anthropic/claude-sonnet-4-5.",
+            field="runner",
+            allowed=[f"{kind}/{'PATH' if kind == 'script' else 'NAME'}" for kind in KINDS],
+        )
+    return _scripted(project / name) if kind == "script" else _provided(kind, name)
+
+
+def _scripted(path: Path) -> ChatFactory:
+    script = load_script(path)
+    return lambda role, lane: ScriptedChatModel(script=script, lane=lane)  # noqa: ARG005 - a lane implies its role
+
+
+def _provided(kind: str, name: str) -> ChatFactory:
+    provider = PROVIDERS[kind]
+    if importlib.util.find_spec(provider.module) is None:
+        raise BadInput(
+            f"The provider {kind!r} needs an extra that is not installed.",
+            field="runner",
+            next_steps=(f"pip install 'stretto[{kind}]'",),
+        )
+    if provider.key and not os.environ.get(provider.key):
+        raise BadInput(
+            f"The provider {kind!r} needs a key: the environment variable {provider.key} is not set.",
+            field="runner",
+            next_steps=(f"export {provider.key}=…",),
+        )
+
+    def make(role: str, lane: str) -> BaseChatModel:
+        del role, lane
+        chat: Any = getattr(importlib.import_module(provider.module), provider.kind)
+        return cast("BaseChatModel", chat(model=name, **provider.options))
+
+    return make

@@ -1,0 +1,81 @@
+"""Secrets: taken out before anything is written, and looked for again afterwards.
+
+Only values go; keys and structure stay, so that a recording keeps its meaning.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+_PATTERNS = {
+    "anthropic-key": r"\bsk-ant-[A-Za-z0-9_-]{16,}",
+    "openai-key": r"\bsk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,}",
+    "github-token": r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{40,})",
+    "gitlab-token": r"\bglpat-[A-Za-z0-9_-]{20,}",
+    "aws-key-id": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    "google-key": r"\bAIza[A-Za-z0-9_-]{35}",
+    "slack-token": r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
+    "stripe-key": r"\b(?:sk|rk)_live_[A-Za-z0-9]{16,}",
+    "huggingface-token": r"\bhf_[A-Za-z0-9]{30,}",
+    "npm-token": r"\bnpm_[A-Za-z0-9]{36}\b",
+    "pypi-token": r"\bpypi-AgEI[A-Za-z0-9_-]{50,}",
+    "jwt": r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+    "private-key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    "bearer": r"(?<=\bBearer )[A-Za-z0-9._~+/-]{20,}=*",
+    "password-in-url": r"(?<=://)[^/\s:@\"']+:[^/\s:@\"']{3,}(?=@)",
+}
+SECRETS = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
+_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+_SHORTEST = 8
+
+
+class Redactor:
+    """Takes secrets out of texts, and counts them.
+
+    Secrets are what looks like one, the values of environment variables named `…KEY`, `…TOKEN`, `…SECRET` or
+    `…PASSWORD` of at least 8 characters, and the home folder, also in the form with dashes that some tools name
+    folders by.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        known = os.environ if environment is None else environment
+        values = {value for name, value in known.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST}
+        # The longest first: one value may be the beginning of another.
+        self._values = sorted(values, key=lambda value: (-len(value), value))
+        self._home = _home_pattern(known.get("HOME", ""))
+        self.count = 0
+
+    def text(self, text: str) -> str:
+        """`text` without secrets."""
+        for value in self._values:
+            self.count += text.count(value)
+            text = text.replace(value, "<secret>")
+        for name, pattern in SECRETS.items():
+            text, found = pattern.subn(f"<{name}>", text)
+            self.count += found
+        return self._home.sub("<home>", text) if self._home else text
+
+
+def _home_pattern(home: str) -> re.Pattern[str] | None:
+    home = home.rstrip("/")
+    if len(home) < 2:
+        return None
+    forms = [home, home.replace("/", "-")] if home.count("/") > 1 else [home]
+    return re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, forms))})(?![\w.])")
+
+
+def secrets_in(text: str) -> list[str]:
+    """The kinds of secrets that `text` seems to hold."""
+    return [name for name, pattern in SECRETS.items() if pattern.search(text)]
+
+
+def mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with every text in it changed; keys stay."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [mapped(item, change) for item in cast("list[object]", value)]
+    if isinstance(value, dict):
+        return {key: mapped(item, change) for key, item in cast("dict[str, object]", value).items()}
+    return value
