@@ -12,7 +12,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _FENCE = re.compile(r"(?:(?P<ticks>`{3,})[^`]*|(?P<tildes>~{3,}).*)")
 _FENCE_END = re.compile(r" {0,3}(?P<run>`{3,}|~{3,})\s*")
 _HEADING = re.compile(r"(?P<marks>#{1,6})(?=\s|$)(?P<rest>.*)")
-_UNDERLINE = re.compile(r"=+\s*")
+_UNDERLINE = re.compile(r" {0,3}=+\s*")
+_PROSE = re.compile(r" {0,3}(?![#>]|[-*+]\s|\d+[.)]\s)\S")
 _GUARDED = re.compile(r"\\*(?:##(?!#)|`{3}|~{3})")
 _TICKS = re.compile(r"`+")
 _LINK = re.compile(r"\[(?:[^\[\]\\]|\\.)*\]\((?:<(?P<angle>[^<>]*)>|(?P<bare>[^()\s]*))\)")
@@ -134,12 +135,14 @@ def demote(text: str, top: int) -> str:
 def _without_underlines(lines: Sequence[str]) -> Iterator[str]:
     """A title underlined with `=` is a heading of level 1 as well; write it as one."""
     inside = fenced(lines)
+    underlines: set[int] = set()
     for i, line in enumerate(lines):
-        following = lines[i + 1] if i + 1 < len(lines) and i + 1 not in inside else ""
-        if i not in inside and line.strip() and _UNDERLINE.fullmatch(following):
-            yield f"# {line.strip()}"
-        elif not (_UNDERLINE.fullmatch(line) and i and i not in inside and lines[i - 1].strip()):
-            yield line
+        above = i - 1 if i and i - 1 not in inside | underlines else None
+        if above is not None and i not in inside and _UNDERLINE.fullmatch(line) and _PROSE.match(lines[above]):
+            underlines.add(i)
+    for i, line in enumerate(lines):
+        if i not in underlines:
+            yield f"# {line.strip()}" if i + 1 in underlines else line
 
 
 def headings(text: str) -> list[tuple[int, str]]:

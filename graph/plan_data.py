@@ -10,12 +10,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from stretto.graph.markdown import block, demote
 from stretto.graph.plan import Complexity, Criterion, Plan, PlanTask
 from stretto.graph.plan_file import SUFFIX
 from stretto.graph.plan_links import relative
 from stretto.graph.plan_tasks import check
 from stretto.state.errors import BadInput
 
+_TEXTS = ("overview", "technical_design", "testing_strategy", "documentation", "dependencies", "notes")
 _COMPLEXITIES: Mapping[str, Complexity] = {"low": "Low", "medium": "Medium", "high": "High"}
 
 
@@ -77,7 +79,8 @@ def from_data(
 ) -> Plan:
     """A plan from what a planner returned. Phases are numbered from 1; a task without an id gets `T<phase>.<n>`.
 
-    `reports` and `folder`, where the plan's file will lie, are paths from the project's root.
+    `reports` and `folder`, where the plan's file will lie, are paths from the project's root. Headings in the texts are
+    pushed down below the plan's own.
 
     Raises:
         BadInput: The data is no plan, or not one that can be carried out (`plan_tasks.check`).
@@ -86,7 +89,7 @@ def from_data(
         given = _Data.model_validate(data)
         plan = Plan.model_validate(
             {
-                **given.model_dump(exclude={"phases", "success_criteria"}),
+                **{name: demote(block(getattr(given, name)), 3) for name in _TEXTS},
                 "title": given.title.strip().removesuffix(SUFFIX.strip()).strip() or given.title,
                 "date": date,
                 "feature": feature,

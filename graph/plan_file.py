@@ -17,7 +17,7 @@ from stretto.graph.plan_lines import Item, Outline, PhaseLines, commands
 from stretto.state.errors import BadInput
 
 SUFFIX = " Implementation Plan"
-_PLAIN_ID = r"(?:[Tt]|[Tt]ask[-_]?)?\d{1,6}(?:[._-]\d{1,6})*[a-z]?"
+_PLAIN_ID = r"(?:[A-Za-z]|[Tt]ask[-_]?)?\d{1,6}(?:[._-]\d{1,6})*[a-z]?"
 _NAMED = re.compile(
     rf"(?:\*\*(?:`(?P<coded>[^`]+)`|(?P<plain>{_PLAIN_ID})):?\*\*:?|(?P<bare>T\d{{1,6}}(?:\.\d{{1,6}})*):)\s+(?P<title>.+)"
 )
@@ -127,8 +127,8 @@ def parse(text: str, *, source: str = "the plan") -> Plan:
         feature=meta.get("feature", [""])[0],
         scope=meta.get("scope", [""])[0],
         standards_file=meta.get("standards file", [""])[0],
-        research_reports=tuple(_listed(meta.get("research reports", []))),
-        summary=next(iter(_listed(meta.get("summary", []))), ""),
+        research_reports=tuple(_linked(meta.get("research reports", []))),
+        summary=next(iter(_linked(meta.get("summary", []))), ""),
         overview=unguard(outline.body("overview")),
         success_criteria=tuple(Criterion(text=_whole(i), done=i.done) for i in outline.criteria()),
         technical_design=unguard(outline.body("technical design")),
@@ -154,11 +154,19 @@ def _read_metadata(text: str) -> dict[str, list[str]]:
     return found
 
 
-def _listed(values: Iterable[str]) -> Iterator[str]:
-    """Files as links, as code, or as words between commas."""
+def _linked(values: Iterable[str]) -> Iterator[str]:
+    """Files as links, or as `_listed` takes them."""
     for value in values:
-        words = (v.strip() for v in value.split(","))
-        yield from links(value) or code_spans(value) or (w for w in words if w.lower() not in _NOTHING)
+        yield from links(value) or _listed(value)
+
+
+def _listed(value: str) -> tuple[str, ...]:
+    """Names as code, or as words between commas."""
+    return tuple(code_spans(value)) or _words(value)
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(w for w in map(str.strip, value.split(",")) if w.lower() not in _NOTHING)
 
 
 def _whole(item: Item) -> str:
@@ -212,9 +220,9 @@ def _read_task(outline: Outline, item: Item, task_id: str, title: str) -> PlanTa
             id=task_id,
             title=title,
             description=description,
-            reads=tuple(_listed([fields.get("reads", "")])),
-            writes=tuple(_listed([fields.get("writes", "")])),
-            depends_on=tuple(_listed([fields.get("depends on", "")])),
+            reads=_listed(fields.get("reads", "")),
+            writes=_listed(fields.get("writes", "")),
+            depends_on=tuple(w.strip("`*") for w in _words(fields.get("depends on", ""))),
             checks=tuple(code_spans(checks)) or (checks,),
             done=item.done,
         )

@@ -13,7 +13,7 @@ from stretto.graph.markdown import block, fenced, fences
 from stretto.state.errors import BadInput
 
 CHECKBOX = re.compile(r" ?(?:[-*+]|\d{1,3}[.)])[ \t]+\[(?P<mark>[ xX])\][ \t]+(?P<text>.*\S)\s*")
-_SECTION = re.compile(r"##\s+(?P<title>.*\S)\s*")
+_SECTION = re.compile(r"##\s+.*\S\s*")
 _TITLE = re.compile(r"#\s+(?P<title>.*\S)\s*")
 _PHASE = re.compile(
     r"###\s+phase\s+(?P<number>\d{1,4})(?!\w|\.\w)\s*[:.\u2014\u2013-]?\s*(?P<name>.*?)\s*", re.IGNORECASE
@@ -67,11 +67,10 @@ class Outline:
         return ((i, self.lines[i]) for i in span if i not in self.code)
 
     def _sections(self) -> Iterator[Section]:
-        plain = list(self._plain(range(len(self.lines))))
-        heads = [(i, m["title"]) for i, line in plain if (m := _SECTION.fullmatch(line))]
-        ends = [i for i, _ in heads[1:]] + [len(self.lines)]
-        for (i, title), end in zip(heads, ends, strict=True):
-            yield Section(title.rstrip(": ").lower(), range(i + 1, end))
+        heads = [i for i, line in self._plain(range(len(self.lines))) if _SECTION.fullmatch(line)]
+        for i, end in pairwise((*heads, len(self.lines))):
+            title = self.lines[i].strip("#: \t")
+            yield Section(title.lower(), range(i + 1, end))
 
     def error(self, line: int, problem: str) -> BadInput:
         """What is wrong with the file, at which line (given from 0, shown from 1)."""
@@ -128,7 +127,7 @@ class Outline:
 
     def _phases(self, span: range) -> Iterator[PhaseLines]:
         heads = [i for i, line in self._plain(span) if re.match(r"###\s", line)]
-        for i, end in zip(heads, [*heads[1:], span.stop], strict=True):
+        for i, end in pairwise((*heads, span.stop)):
             if match := _PHASE.fullmatch(self.lines[i]):
                 yield self._phase(i, end, match)
             elif _PHASE_LIKE.fullmatch(self.lines[i]):
