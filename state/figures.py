@@ -1,11 +1,12 @@
 """What a view is made of: a workflow, its phases and tasks, and sums that know what was not measured."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from stretto.state.wire import Event
 
 UNKNOWN = "UNKNOWN"
+_ABSURD = 1e18
 
 
 class Count:
@@ -25,8 +26,8 @@ class Count:
         return self.known if not self.unknown else None
 
     def add(self, part: object) -> None:
-        """Count one part; anything but a number is unknown."""
-        if isinstance(part, int | float) and not isinstance(part, bool):
+        """Count one part; anything but a number that can be one is unknown."""
+        if isinstance(part, int | float) and not isinstance(part, bool) and 0 <= part < _ABSURD:
             self.known = part if self.known is None else self.known + part
         else:
             self.unknown += 1
@@ -44,7 +45,7 @@ class Usage:
 
     def add(self, usage: object) -> None:
         """Count one attempt."""
-        parts: Mapping[Any, Any] = usage if isinstance(usage, Mapping) else {}
+        parts: Mapping[str, object] = cast("Mapping[str, object]", usage) if isinstance(usage, Mapping) else {}
         self.input_tokens.add(parts.get("input_tokens"))
         self.output_tokens.add(parts.get("output_tokens"))
         self.cost_usd.add(parts.get("cost_usd"))

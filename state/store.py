@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from stretto.state.errors import StrettoError
+from stretto.state.errors import BadInput, StrettoError
 
 EVENTS = "events.db"
 CHECKPOINTS = "checkpoints"
@@ -23,9 +23,18 @@ def find_project(start: Path) -> Path:
 
 
 def store_directory(project: Path, override: str | None, environ: Mapping[str, str]) -> Path:
-    """Where the store is: `override` (`--store`), else `STRETTO_STORE`, else `.stretto/state` in the project."""
+    """Where the store is: `override` (`--store`), else `STRETTO_STORE`, else `.stretto/state` in the project.
+
+    Raises:
+        BadInput: The name begins with `~` and a user that there is not.
+    """
     named = override or environ.get("STRETTO_STORE")
-    return Path(named).expanduser().absolute() if named else project / _HOME / "state"
+    if not named:
+        return project / _HOME / "state"
+    try:
+        return Path(named).expanduser().absolute()
+    except RuntimeError as error:
+        raise BadInput(f"The store {named!r} cannot be found: {error}", field="store") from error
 
 
 def create(directory: Path) -> None:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from stretto.state import chain, machine, registry, wire
+from stretto.state import chain, ids, machine, registry, wire
 from stretto.state.database import Database
 from stretto.state.errors import BadInput, NotFound, StateConflict, WorkflowExists
 from stretto.state.queries import attempt_row, last_seq, outcome_of, outcomes, requests, workflow_row
@@ -73,7 +73,9 @@ class Transaction:
 
         Raises:
             WorkflowExists: One of this id with another kind, description, spec or runner is there.
+            BadInput: The id is not one.
         """
+        ids.workflow_id(workflow_id)
         text = wire.compact(spec)
         if old := workflow_row(self.database, workflow_id):
             if (old.kind, old.description, old.spec, old.runner) == (kind, description, json.loads(text), runner):
@@ -155,7 +157,9 @@ class Transaction:
         Raises:
             StateConflict: The task has its outcome, the attempt has ended, or the key is another than before:
                 finished work must never be done twice.
+            BadInput: The task's id is not one.
         """
+        ids.task_id(task_id)
         if outcome_of(self.database, workflow_id, task_id):
             raise StateConflict(f"Task {task_id!r} of {workflow_id!r} is finished; it was not started again.")
         old = attempt_row(self.database, workflow_id, task_id, attempt)

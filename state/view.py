@@ -197,5 +197,5 @@ def _whole(data: Mapping[str, Any], key: str) -> int | None:
 def _seconds(timestamp: str) -> float | None:
     try:
         return datetime.fromisoformat(timestamp).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
