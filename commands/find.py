@@ -6,7 +6,6 @@ follow symbolic links, and never looks outside the project.
 
 import os
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from stretto.commands.line import SUBSTITUTION, Value, lex
 from stretto.commands.source import Source, unusable
@@ -16,13 +15,13 @@ MAX_VISITED = 100_000
 """How many directory entries a search looks at before it gives up."""
 
 
-def inside(project: Path, path: str) -> str | None:
+def inside(project: str | os.PathLike[str], path: str) -> str | None:
     """The real path of `path`, which is relative to the project, or None if it lies outside."""
-    root, real = os.path.realpath(project), os.path.realpath(os.path.join(project, path))  # noqa: PTH118 - as text
+    root, real = os.path.realpath(project), os.path.realpath(os.path.join(project, path))  # noqa: PTH118 - slow to import
     return real if real == root or real.startswith(root.rstrip(os.sep) + os.sep) else None
 
 
-def find(source: Source, value: Value, project: Path) -> list[str]:
+def find(source: Source, value: Value, project: str | os.PathLike[str]) -> list[str]:
     """Do the search that the substitution of `value` asks for.
 
     A folder that does not exist holds nothing.
@@ -63,7 +62,7 @@ def _search(source: Source, start: int, end: int) -> tuple[Value, list[str]]:
     shape = ["find", texts[1] if len(texts) > 1 else "", "-name", *texts[3:4]]
     for i in range(4, len(texts), 3):
         shape += ["-o", "-name", *texts[i + 2 : i + 3]]
-    if len(texts) < 4 or texts != shape or not texts[1] or texts[1].startswith("-"):
+    if len(texts) < 4 or len(texts) % 3 != 1 or texts != shape or not texts[1] or texts[1].startswith("-"):
         raise source.error(start, SUBSTITUTION, field="find")
     return words[1], texts[3::3]
 

@@ -104,8 +104,7 @@ class _Lexer:
             at = self.pos
             match = _FLAG.match(self.text, at, self.end) if flags else None
             if match is None:
-                value = self._value()
-                yield Item(None, at, value if flags else value._replace(quoted=True))
+                yield Item(None, at, self._value())
             elif match[0] == "--":
                 self.pos, flags = match.end(), False
             else:
@@ -252,7 +251,7 @@ def lex_argv(source: Source, argv: Sequence[str]) -> list[Item]:
             if match or (found and found[-1].flag and found[-1].value is None):
                 index = _whole_list(source, start, argv, offsets, index)
             text = source.text[start : offsets[index - 1] + len(argv[index - 1])]
-            value = Value(text, start, ((0, start),), not flags or not text or any(c in BLANK for c in text))
+            value = Value(text, start, ((0, start),), not text or any(c in BLANK for c in text))
             found.append(Item(match[1] if match else None, at, value))
     return found
 

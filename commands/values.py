@@ -2,7 +2,7 @@
 
 import json
 import re
-from pathlib import Path
+from os import PathLike
 from typing import Any, NamedTuple
 
 from stretto.commands.grammar import Flag
@@ -19,7 +19,7 @@ class Reader(NamedTuple):
     """Reads values of one line; paths and searches are relative to `project`."""
 
     source: Source
-    project: Path
+    project: str | PathLike[str]
 
     def texts(self, value: Value) -> list[str]:
         """The text of a value, or what its search found."""
@@ -51,20 +51,21 @@ class Reader(NamedTuple):
             BadInput: It leaves the project, or a search found none or several.
         """
         found = self.texts(value)
-        if len(found) != 1 or not found[0]:
-            message = f"{field} takes one path, and here are {len(found)}." if value.inner else f"{field} is empty."
-            raise self.source.error(value.at, message, field=field)
+        if len(found) != 1:
+            raise self.source.error(value.at, f"{field} takes one path, and here are {len(found)}.", field=field)
         return self.paths(value, found, field)[0]
 
     def paths(self, value: Value, paths: list[str], field: str) -> list[str]:
         """Paths of one value, unchanged, that stay inside the project when links are followed.
 
         Raises:
-            BadInput: One leaves it.
+            BadInput: One is empty or leaves it.
         """
         from stretto.commands.find import inside
 
         for path in paths:
+            if not path:
+                raise self.source.error(value.at, f"{field} is empty.", field=field)
             if inside(self.project, path) is None:
                 raise self.source.error(value.at, f"{field} {path!r} lies outside the project.", field=field)
         return paths
