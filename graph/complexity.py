@@ -36,7 +36,10 @@ class Evidence(NamedTuple):
 
 def level(points: float) -> Complexity:
     """The complexity of a score."""
-    return next((name for bound, name in _BANDS if points < bound), "very_high")
+    for bound, name in _BANDS:
+        if points < bound:
+            return name
+    return "very_high"
 
 
 class _Part(NamedTuple):

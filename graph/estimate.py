@@ -1,0 +1,283 @@
+"""Estimates of a workflow before it runs: time, tokens and money, each with its basis.
+
+Seconds come from simulated runs: each of `DRAWS` times, every task gets a duration from the lognormal distribution of
+past tasks of its role (of its kind of phase too, when there are `ENOUGH` of those), and the schedule is simulated on
+the slots that there are. Few past tasks make a wide interval: the spread starts from a prior of 0.8 (in logarithms)
+worth four observations, and the mean of a role is drawn anew for each run. Tokens and money are sums of values drawn
+from the past tasks themselves, and unknown (None) as soon as one role has none.
+
+Without any history only the seconds have a value: the default of each role, named as such, without an interval. Draws
+are seeded, so that the same spec and history give the same estimate. Debug rounds and second attempts are not in it.
+"""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from statistics import fmean, median, quantiles
+from typing import Final, NamedTuple
+
+from stretto.agents.task import RoleName
+from stretto.graph.complexity import Complexity
+from stretto.graph.schedule import Schedule, simulate
+from stretto.graph.spec import Kind, PhaseSpec, Spec, order, waits
+
+DRAWS: Final = 200
+ENOUGH: Final = 5
+DEFAULT_SECONDS: Final[dict[RoleName, float]] = {
+    "researcher": 180,
+    "planner": 180,
+    "implementer": 420,
+    "tester": 240,
+    "debugger": 300,
+    "documenter": 180,
+    "reviewer": 180,
+}
+"""Assumed seconds of a task where there is no history. Nobody measured them; every use says so."""
+NO_HISTORY: Final = "no history: default of the template, confidence 0"
+PLANNED_TASKS: Final[dict[Complexity, int]] = {"low": 1, "medium": 3, "high": 5, "very_high": 8}
+"""Assumed tasks of a plan that is not written yet."""
+
+_ROLE: Final[dict[Kind, RoleName]] = {
+    "research": "researcher",
+    "plan": "planner",
+    "implement": "implementer",
+    "test": "tester",
+    "document": "documenter",
+    "review": "reviewer",
+}
+_PRIOR_SPREAD, _PRIOR_WEIGHT = 0.8, 4
+
+
+class PastTask(NamedTuple):
+    """A task that finished earlier. None is what nobody counted."""
+
+    role: RoleName
+    phase_kind: Kind
+    seconds: float
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+
+
+class Amount(NamedTuple):
+    """An estimated amount: `likely` is the median, `low` to `high` holds 80 %; None is unknown.
+
+    `n` past tasks stand behind it, and `basis` says it in words.
+    """
+
+    low: float | None
+    likely: float
+    high: float | None
+    basis: str
+    n: int
+
+
+class PhaseEstimate(NamedTuple):
+    """A phase: how many tasks (`assumed` when the plan decides), how many of them at once, the likely seconds."""
+
+    name: str
+    kind: Kind
+    tasks: int
+    assumed: bool
+    parallel: int
+    seconds: float
+
+
+class Estimate(NamedTuple):
+    """What a workflow may take. None is unknown."""
+
+    seconds: Amount
+    tokens: Amount | None
+    money: Amount | None
+    phases: tuple[PhaseEstimate, ...]
+    assumptions: tuple[str, ...]
+
+
+class _Expected(NamedTuple):
+    key: str
+    phase: str
+    role: RoleName
+    kind: Kind
+    needs: tuple[str, ...]
+
+
+_Groups = dict[tuple[RoleName, Kind], list[PastTask]]
+
+
+def estimate(spec: Spec, history: Sequence[PastTask]) -> Estimate:
+    """Estimate a valid spec from finished tasks, the project's own or none."""
+    tasks = _expected(spec)
+    past: _Groups = {(t.role, t.kind): _alike(t, history) for t in tasks}
+    used = set[PastTask]().union(*past.values())
+    runs = _runs(tasks, past, spec.limits.agents)
+    counted = [task for task in history if task in used]
+    return Estimate(
+        seconds=_seconds(runs, past, len(counted), spec.limits.agents),
+        tokens=_sum(tasks, past, counted, _tokens),
+        money=_sum(tasks, past, counted, _cost),
+        phases=tuple(_phase(phase, tasks, runs, spec.limits.agents) for phase in order(spec)),
+        assumptions=_assumptions(spec, past),
+    )
+
+
+# ── which tasks ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _expected(spec: Spec) -> list[_Expected]:
+    """The tasks that there will be; each waits for the tasks of the phases before its own."""
+    found: dict[str, list[_Expected]] = {}
+    leads = waits(spec)
+    ends: dict[str, tuple[str, ...]] = {}
+    for phase in order(spec):
+        before = tuple(key for name in leads[phase.name] for key in ends[name])
+        found[phase.name] = _of_phase(spec, phase, before)
+        ends[phase.name] = tuple(t.key for t in found[phase.name]) or before
+    return [task for tasks in found.values() for task in tasks]
+
+
+def _of_phase(spec: Spec, phase: PhaseSpec, before: tuple[str, ...]) -> list[_Expected]:
+    if phase.tasks:
+        return [
+            _Expected(
+                f"{phase.name}/{task.id}",
+                phase.name,
+                task.role,
+                phase.kind,
+                (*before, *(f"{phase.name}/{need}" for need in task.depends_on)),
+            )
+            for task in phase.tasks
+        ]
+    count = PLANNED_TASKS[spec.complexity] if phase.kind == "implement" else 1
+    role = _ROLE[phase.kind]
+    return [_Expected(f"{phase.name}/{n}", phase.name, role, phase.kind, before) for n in range(1, count + 1)]
+
+
+def _alike(task: _Expected, history: Sequence[PastTask]) -> list[PastTask]:
+    role = [past for past in history if past.role == task.role and past.seconds > 0]
+    close = [past for past in role if past.phase_kind == task.kind]
+    return close if len(close) >= ENOUGH else role
+
+
+# ── seconds ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Spread(NamedTuple):
+    """A lognormal: mean and deviation of the logarithms, and how uncertain the mean is."""
+
+    mean: float
+    deviation: float
+    doubt: float
+
+
+def _spread(past: Sequence[PastTask], role: RoleName) -> _Spread:
+    if not past:
+        return _Spread(math.log(DEFAULT_SECONDS[role]), _PRIOR_SPREAD, 0)
+    logs = [math.log(task.seconds) for task in past]
+    mean = fmean(logs)
+    squares = sum((value - mean) ** 2 for value in logs) + _PRIOR_WEIGHT * _PRIOR_SPREAD**2
+    deviation = math.sqrt(squares / (len(logs) - 1 + _PRIOR_WEIGHT))
+    return _Spread(mean, deviation, deviation / math.sqrt(len(logs)))
+
+
+def _runs(tasks: Sequence[_Expected], past: _Groups, slots: int) -> list[Schedule]:
+    """Simulated runs; one alone, at the defaults, when there is no history."""
+    needs = {t.key: t.needs for t in tasks}
+    if not any(past.values()):
+        return [simulate({t.key: DEFAULT_SECONDS[t.role] for t in tasks}, needs, slots)]
+    spreads = {group: _spread(found, group[0]) for group, found in past.items()}
+    # The same draws every time, so that two readings of one estimate agree.
+    chance = random.Random(0)  # noqa: S311  - no secret hangs on it
+    runs: list[Schedule] = []
+    for _ in range(DRAWS):
+        means = {group: spread.mean + chance.gauss(0, spread.doubt) for group, spread in spreads.items()}
+        durations = {
+            t.key: math.exp(chance.gauss(means[t.role, t.kind], spreads[t.role, t.kind].deviation)) for t in tasks
+        }
+        runs.append(simulate(durations, needs, slots))
+    return runs
+
+
+def _seconds(runs: Sequence[Schedule], past: _Groups, counted: int, slots: int) -> Amount:
+    if not counted:
+        return Amount(None, runs[0].makespan, None, NO_HISTORY, 0)
+    missing = sorted({role for (role, _), found in past.items() if not found})
+    basis = f"{counted} past tasks, {len(runs)} simulated runs on {slots} agents"
+    if missing:
+        basis += f"; {', '.join(missing)}: {NO_HISTORY}"
+    return _amount([run.makespan for run in runs], basis, counted)
+
+
+def _amount(values: Sequence[float], basis: str, n: int) -> Amount:
+    tenths = quantiles(values, n=10, method="inclusive")
+    return Amount(tenths[0], median(values), tenths[-1], basis, n)
+
+
+def _phase(phase: PhaseSpec, tasks: Sequence[_Expected], runs: Sequence[Schedule], slots: int) -> PhaseEstimate:
+    own = [t for t in tasks if t.phase == phase.name]
+    spans = [max(run.finish[t.key] for t in own) - min(run.start[t.key] for t in own) for run in runs]
+    return PhaseEstimate(
+        name=phase.name,
+        kind=phase.kind,
+        tasks=len(own),
+        assumed=phase.kind == "implement" and not phase.tasks,
+        parallel=_at_once(own, slots),
+        seconds=median(spans),
+    )
+
+
+def _at_once(tasks: Sequence[_Expected], slots: int) -> int:
+    """The most tasks of a phase at one time, when each takes as long as the others."""
+    keys = {t.key for t in tasks}
+    needs = {t.key: [need for need in t.needs if need in keys] for t in tasks}
+    starts = list(simulate(dict.fromkeys(needs, 1.0), needs, slots).start.values())
+    return max(starts.count(at) for at in starts)
+
+
+# ── tokens and money ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tokens(task: PastTask) -> float | None:
+    if task.input_tokens is None or task.output_tokens is None:
+        return None
+    return task.input_tokens + task.output_tokens
+
+
+def _cost(task: PastTask) -> float | None:
+    return task.cost_usd
+
+
+def _sum(
+    tasks: Sequence[_Expected],
+    past: _Groups,
+    counted: Sequence[PastTask],
+    read: Callable[[PastTask], float | None],
+) -> Amount | None:
+    known = {group: [v for task in found if (v := read(task)) is not None] for group, found in past.items()}
+    if not all(known.values()):
+        return None
+    chance = random.Random(0)  # noqa: S311  - no secret hangs on it
+    sums = [sum(chance.choice(known[t.role, t.kind]) for t in tasks) for _ in range(DRAWS)]
+    n = sum(read(task) is not None for task in counted)
+    return _amount(sums, f"{n} past tasks that counted it, {DRAWS} draws", n)
+
+
+def _assumptions(spec: Spec, past: _Groups) -> tuple[str, ...]:
+    found: list[str] = []
+    for phase in spec.phases:
+        if phase.kind == "implement" and not phase.tasks:
+            count = PLANNED_TASKS[spec.complexity]
+            found.append(
+                f"{phase.name}: tasks are known after planning; {count} that do not wait for each other are assumed,"
+                f" by complexity {spec.complexity}"
+            )
+    blank: list[RoleName] = sorted({role for (role, _), tasks in past.items() if not tasks})
+    if blank:
+        defaults = ", ".join(f"{role} {DEFAULT_SECONDS[role]:.0f} s" for role in blank)
+        found.append(f"no history of these roles, their default seconds are assumed: {defaults}")
+    for name, read in (("tokens", _tokens), ("money", _cost)):
+        uncounted = sorted({role for (role, _), tasks in past.items() if all(read(t) is None for t in tasks)})
+        if uncounted:
+            found.append(f"{name}: unknown, because no past task of {', '.join(uncounted)} counted it")
+    if any(phase.kind == "test" for phase in spec.phases):
+        found.append("no debug round and no second attempt is counted")
+    return tuple(found)
