@@ -95,7 +95,8 @@ async def entries_at(git: Git, tree: str, paths: Sequence[str]) -> dict[str, Ent
     for line in split(await git.run("ls-tree", "-z", "--full-tree", tree, "--", *paths)) if paths else []:
         meta, _, path = line.partition("\t")
         mode, _, oid = meta.split()
-        found[path] = Entry(mode, oid)
+        if path in paths:  # beside a folder's own path, one below it makes git list what else is in the folder
+            found[path] = Entry(mode, oid)
     return found
 
 
