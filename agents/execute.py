@@ -10,7 +10,12 @@ from typing import NamedTuple, Protocol
 
 
 class Finished(NamedTuple):
-    """How a program ended. `exit_code` is None when it did not end by itself; `seconds` is wall time."""
+    """How a program ended.
+
+    `exit_code` is negative for a signal, and None when it was not the program that ended itself: at the timeout, or
+    when somebody killed its guardian. `truncated`: of stdout or stderr only head and tail were kept. `seconds` is wall
+    time.
+    """
 
     exit_code: int | None
     stdout: bytes

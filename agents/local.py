@@ -1,0 +1,254 @@
+"""LocalExecutor: tasks run on this machine, each attempt in its own git worktree, and count once proven and landed."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from stretto.agents import attempt_log
+from stretto.agents.checks import CheckReport, run_checks
+from stretto.agents.data import schema_for
+from stretto.agents.detect import detect_test_command
+from stretto.agents.environment import ProjectEnvironment
+from stretto.agents.executor import Drained
+from stretto.agents.landing import land
+from stretto.agents.process import run as execute
+from stretto.agents.proof import Prove, Unproven, as_data, checked, instructions, left, said, summary
+from stretto.agents.repository import Repository
+from stretto.agents.roles import load_role
+from stretto.agents.runner import Runner, Surroundings
+from stretto.agents.task import Brief, Outcome, Task, failed
+from stretto.agents.workspace import Refused, Workspace, open_workspace
+from stretto.state.errors import PermanentError, TransientError
+from stretto.state.ids import file_name
+from stretto.state.log import Log
+from stretto.state.rows import AttemptRow, Fence
+
+
+class _Proven(NamedTuple):
+    """An outcome that holds, and the commit of its files; None if it left none."""
+
+    sha: str | None
+    outcome: Outcome
+
+
+class LocalExecutor:
+    """Runs attempts until one is proven, and lands its work on the workflow's branch.
+
+    An attempt's row goes started → proven (its commit exists) → done, or failed. A crash in `started` runs the same
+    attempt again under the same idempotency key; a crash in `proven` only lands it.
+    """
+
+    def __init__(
+        self,
+        *,
+        runner: Runner,
+        repository: Repository,
+        log: Log,
+        fence: Fence,
+        environment: ProjectEnvironment,
+        logs: Path,
+        attempts: int,
+        task_seconds: float,
+        test_command: str,
+        prove: Prove,
+        draining: Callable[[], bool],
+    ) -> None:
+        self._runner = runner
+        self._repository = repository
+        self._log = log
+        self._fence = fence
+        self._environment = environment
+        self._logs = logs
+        self._attempts = attempts
+        self._task_seconds = task_seconds
+        self._test_command = test_command
+        self._prove = prove
+        self._draining = draining
+
+    async def run(self, task: Task, inputs: Mapping[str, Outcome]) -> Outcome:
+        """Try until an attempt counts or the limit is reached. See `Executor.run`."""
+        rows = [a for a in self._log.attempts(task.workflow_id) if a.task_id == task.task_id]
+        last = rows[-1] if rows else None
+        cut_off = last is not None and last.state in {"started", "proven"}
+        first = (last.attempt if cut_off else last.attempt + 1) if last else 1
+        feedback = _error_of(rows[-2] if cut_off and len(rows) > 1 else last)
+        outcome = failed("it never ran")
+        for number in range(first, first + self._attempts):
+            if self._draining():
+                raise Drained
+            outcome = await self._attempt(task, number, dict(inputs), feedback)
+            if outcome.status == "completed" or outcome.data.get("fatal"):
+                break
+            feedback = outcome.error
+        return outcome
+
+    async def _attempt(self, task: Task, number: int, inputs: dict[str, Outcome], feedback: str) -> Outcome:
+        proven = self._proven(task, number)
+        if proven is None:
+            self._start(task, number)
+        name = f"{file_name(task.task_id)}.{number}"
+        workspace = await open_workspace(self._repository, task.workflow_id, name)
+        try:
+            outcome = await self._in_workspace(workspace, task, number, inputs, feedback, proven)
+        finally:
+            await workspace.close()
+        if outcome.status == "failed":
+            self._failed(task, number, outcome)
+        return outcome
+
+    async def _in_workspace(
+        self,
+        workspace: Workspace,
+        task: Task,
+        number: int,
+        inputs: dict[str, Outcome],
+        feedback: str,
+        proven: "_Proven | None",
+    ) -> Outcome:
+        if not task.prompt:
+            return await self._only_checks(workspace, task)
+        if proven is None:
+            brief = self._brief(workspace, task, number, inputs, feedback)
+            found = await self._verify(workspace, task, number, await self._agent(workspace, brief))
+            if isinstance(found, Outcome):
+                return found
+            proven = found
+        return await self._land(workspace, task, proven)
+
+    async def _only_checks(self, workspace: Workspace, task: Task) -> Outcome:
+        """A task without an agent. Tests that fail are a result, not a failure of the task."""
+        commands = task.checks
+        if not commands:
+            found = await detect_test_command(workspace.cwd, self._environment, execute, self._test_command)
+            commands = (found.command,) if found else ()
+        report = await self._checks(workspace, commands)
+        return Outcome(status="completed", summary=summary(report), data=as_data(report))
+
+    def _brief(self, workspace: Workspace, task: Task, number: int, inputs: dict[str, Outcome], feedback: str) -> Brief:
+        return Brief(
+            workflow_id=task.workflow_id,
+            phase=task.phase,
+            task_id=task.task_id,
+            attempt=number,
+            idempotency_key=key(task, number),
+            role=task.role,
+            title=task.title,
+            prompt=instructions(task, inputs),
+            cwd=str(workspace.cwd),
+            inputs=task.inputs,
+            reads=task.reads,
+            writes=task.writes,
+            checks=task.checks,
+            budget=task.budget,
+            feedback=feedback,
+            schema=schema_for(task.role),
+        )
+
+    async def _agent(self, workspace: Workspace, brief: Brief) -> Outcome:
+        limit = brief.budget.seconds or self._task_seconds
+        surroundings = Surroundings(
+            environment=self._environment.variables(workspace.path, workspace.cwd),
+            progress=attempt_log.writer(self._logs, brief.workflow_id, brief.task_id, brief.attempt),
+        )
+        try:
+            async with asyncio.timeout(limit):
+                return await self._runner.run(brief, surroundings)
+        except TimeoutError:
+            return failed(f"no outcome within {limit:g} s; the agent was ended")
+        except (PermanentError, TransientError) as error:
+            return Outcome(status="failed", error=error.message, data={"fatal": True})
+
+    async def _verify(self, workspace: Workspace, task: Task, number: int, outcome: Outcome) -> "_Proven | Outcome":
+        """Prove an outcome and commit its files; a failed outcome if it does not hold."""
+        writes = load_role(task.role).writes
+        changes = await workspace.changes()
+        changed = changes.paths
+        wrong = said(task, outcome, self._prove)
+        if not wrong and changes.refused:
+            wrong = Unproven("refused: " + "; ".join(f"{r.path} {r.reason}" for r in changes.refused))
+        wrong = wrong or left(task, outcome, workspace.cwd, changed, writes=writes)
+        if not wrong and task.checks:
+            wrong = checked(await self._checks(workspace, task.checks))
+        if wrong:
+            if writes:
+                await self._keep(workspace, task, number)
+            return outcome.model_copy(update={"status": "failed", "error": wrong.reason})
+        kept = outcome.model_copy(update={"writes": tuple(changed) if writes else ()})
+        sha = await workspace.commit(task.title, task.task_id) if writes and changed else None
+        with self._log.write(self._fence) as tx:
+            tx.update_attempt(
+                task.workflow_id,
+                task.task_id,
+                number,
+                state="proven",
+                commit_sha=sha,
+                outcome=kept.model_dump(mode="json"),
+            )
+        return _Proven(sha, kept)
+
+    async def _land(self, workspace: Workspace, task: Task, proven: "_Proven") -> Outcome:
+        sha, outcome = proven
+        if sha is None:
+            return outcome
+        landing = await land(workspace, sha, task.task_id, lambda _: self._checks(workspace, task.checks))
+        if landing.status == "landed":
+            return outcome
+        return outcome.model_copy(update={"status": "failed", "error": landing.log})
+
+    async def _checks(self, workspace: Workspace, commands: Sequence[str]) -> CheckReport:
+        return await run_checks(
+            commands,
+            root=workspace.path,
+            cwd=workspace.cwd,
+            environment=self._environment,
+            seconds=self._task_seconds,
+            execute=execute,
+        )
+
+    async def _keep(self, workspace: Workspace, task: Task, number: int) -> None:
+        """Nothing an agent did is thrown away unseen: a failed attempt's commit stays reachable in git."""
+        with suppress(Refused):
+            await workspace.commit(f"{task.title} (attempt {number}, not accepted)", task.task_id)
+
+    def _start(self, task: Task, number: int) -> None:
+        facts = {
+            "agent_id": task.role if task.prompt else "checks",
+            "role": task.role,
+            "title": task.title,
+            "start_time": time.time(),
+        }
+        with self._log.write(self._fence) as tx:
+            tx.start_attempt(task.workflow_id, task.task_id, number, key(task, number), task.phase, facts)
+
+    def _proven(self, task: Task, number: int) -> "_Proven | None":
+        for row in self._log.attempts(task.workflow_id):
+            if (row.task_id, row.attempt, row.state) == (task.task_id, number, "proven") and row.outcome:
+                return _Proven(row.commit_sha or None, Outcome.model_validate(row.outcome))
+        return None
+
+    def _failed(self, task: Task, number: int, outcome: Outcome) -> None:
+        facts = {
+            "task_id": task.task_id,
+            "agent_id": task.role,
+            "failure_reason": outcome.error,
+            "retry_count": number,
+            "final": False,
+            "usage": outcome.usage.model_dump(mode="json"),
+        }
+        with self._log.write(self._fence) as tx:
+            tx.update_attempt(
+                task.workflow_id, task.task_id, number, state="failed", outcome=outcome.model_dump(mode="json")
+            )
+            tx.event("TASK_FAILED", task.workflow_id, task.phase, facts, severity="warning")
+
+
+def key(task: Task, number: int) -> str:
+    """The idempotency key of an attempt: the same when a cut-off attempt runs again."""
+    return f"{task.workflow_id}/{task.task_id}#{number}"
+
+
+def _error_of(row: AttemptRow | None) -> str:
+    return str(row.outcome.get("error", "")) if row and row.outcome and row.state == "failed" else ""

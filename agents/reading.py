@@ -1,0 +1,34 @@
+"""Reading the workflow's branch without a checkout: names in a folder, one file, lines changed."""
+
+import posixpath
+
+from stretto.agents.repository import Repository
+
+
+async def names(repository: Repository, commit: str, folder: str) -> list[str]:
+    """The names in a folder of the project at a commit; empty where there is no such folder."""
+    place = posixpath.join(repository.prefix, folder)
+    ran = await repository.git.call("ls-tree", "--name-only", "-z", commit, f"{place}/")
+    if ran.code:
+        return []
+    return [posixpath.basename(path) for path in ran.stdout.decode(errors="replace").split("\0") if path]
+
+
+async def read(repository: Repository, commit: str, path: str) -> bytes | None:
+    """A file of the project at a commit; None where there is none."""
+    place = posixpath.normpath(posixpath.join(repository.prefix, path))
+    ran = await repository.git.call("cat-file", "blob", f"{commit}:{place}")
+    return None if ran.code else ran.stdout
+
+
+async def numstat(repository: Repository, workflow_id: str) -> list[tuple[str, int | None, int | None]]:
+    """Each file that the workflow changed, with inserted and deleted lines; None for a binary file."""
+    start = await repository.started(workflow_id)
+    tip = await repository.tip(workflow_id)
+    out = await repository.git.run("diff", "--numstat", "-z", "--no-renames", "--no-ext-diff", start.base, tip)
+    rows = (line.split("\t", 2) for line in out.decode(errors="replace").split("\0") if line)
+    return [(path, _count(inserted), _count(deleted)) for inserted, deleted, path in rows]
+
+
+def _count(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
