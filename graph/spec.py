@@ -14,7 +14,7 @@ from stretto.graph import dag, paths
 from stretto.state.errors import BadInput
 from stretto.state.ids import task_id, workflow_id
 
-Kind = Literal["research", "plan", "implement", "test", "document", "review"]
+Kind = Literal["research", "plan", "implement", "test", "debug", "document", "review"]
 Priority = Literal["critical", "high", "medium", "low"]
 Merge = Literal["auto", "ask", "never"]
 GATES = ("plan", "merge")
@@ -68,6 +68,7 @@ class Spec(Frozen):
     gates: tuple[str, ...] = ()
     merge: Merge = "auto"
     plan_file: str = ""
+    first_plan_phase: int = Field(default=1, ge=1)
     test_command: str = ""
     limits: Limits = Limits()
 
@@ -94,6 +95,12 @@ def waits(spec: Spec) -> dict[str, tuple[str, ...]]:
                 allowed=names,
             )
     return found
+
+
+def debug_phase(spec: Spec, implement: str) -> PhaseSpec:
+    """The debug phase that leads back to the phase `implement`; each has its own if a workflow has several."""
+    several = sum(p.kind == "implement" for p in spec.phases) > 1 or any(p.name == "debugging" for p in spec.phases)
+    return PhaseSpec(name=f"{implement}-debugging" if several else "debugging", kind="debug")
 
 
 def order(spec: Spec) -> tuple[PhaseSpec, ...]:

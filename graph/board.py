@@ -1,0 +1,65 @@
+"""The board: where the tasks of one invocation wait for each other.
+
+Each task has a future that its node fulfils. It lives in memory only; what was finished before comes from the ledger.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from stretto.agents.executor import Drained
+from stretto.agents.task import Outcome
+
+
+class Board:
+    """Outcomes of tasks, awaited by those that depend on them."""
+
+    def __init__(self, finished: Mapping[str, Outcome]) -> None:
+        self._finished = dict(finished)
+        self._futures: dict[str, asyncio.Future[Outcome]] = {}
+        self._draining = asyncio.Event()
+
+    def finished(self, task_id: str) -> Outcome | None:
+        """The outcome of a task that was finished, now or before the last crash."""
+        return self._finished.get(task_id)
+
+    def post(self, task_id: str, outcome: Outcome) -> None:
+        """Tell everybody who waits. A failure is told, but is not finished."""
+        if outcome.status != "failed":
+            self._finished[task_id] = outcome
+        future = self._future(task_id)
+        if not future.done():
+            future.set_result(outcome)
+
+    async def outcome(self, task_id: str) -> Outcome:
+        """Wait for a task.
+
+        Raises:
+            Drained: The workflow stops before that task ended.
+        """
+        if done := self.finished(task_id):
+            return done
+        waiting = self._future(task_id)
+        drain = asyncio.ensure_future(self._draining.wait())
+        try:
+            both: set[asyncio.Future[Any]] = {waiting, drain}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                return waiting.result()
+            raise Drained
+        finally:
+            drain.cancel()
+
+    def drain(self) -> None:
+        """From now on nothing new starts; what runs may finish."""
+        self._draining.set()
+
+    @property
+    def draining(self) -> bool:
+        """Whether the order to drain was given."""
+        return self._draining.is_set()
+
+    def _future(self, task_id: str) -> asyncio.Future[Outcome]:
+        if task_id not in self._futures:
+            self._futures[task_id] = asyncio.get_running_loop().create_future()
+        return self._futures[task_id]

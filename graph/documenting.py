@@ -1,0 +1,40 @@
+"""Documentation: agents write in workspaces as implementers do; what they wrote becomes one commit."""
+
+from collections.abc import Sequence
+
+from stretto.agents.task import Task
+from stretto.graph.committing import gather
+from stretto.graph.context import Fact, Step
+from stretto.graph.spec import TaskSpec
+from stretto.graph.stages import Closed, artifacts, as_task, why
+
+
+class Documenting:
+    """The documenters that the spec names, or one that is told what the workflow was for."""
+
+    async def tasks(self, step: Step) -> Sequence[Task]:
+        """The documenters, each given the reports and the plan."""
+        specs = step.phase.tasks or (
+            TaskSpec(
+                id="document",
+                title="Update the documentation",
+                role="documenter",
+                prompt=f"Bring the project's documentation up to date with this change: {step.spec.description}",
+            ),
+        )
+        return [as_task(step, s, inputs=artifacts(step)) for s in specs]
+
+    def started(self, step: Step, tasks: Sequence[Task]) -> tuple[Fact, ...]:
+        """DOCUMENTATION_STARTED with the number of agents."""
+        return (Fact("DOCUMENTATION_STARTED", step.phase.name, {"agents": len(tasks)}),)
+
+    async def close(self, step: Step) -> Closed:
+        """Gather what landed in one commit."""
+        files = sorted({path for outcome in step.finished.values() for path in outcome.writes})
+        if failure := why(step):
+            events = (Fact("DOCUMENTATION_FAILED", step.phase.name, {"reason": failure}, "error"),)
+            return Closed({}, failed=failure, curable=False, events=events)
+        commits = await gather(step, f"docs: {step.spec.description}")
+        done = {"files": files, "commits": len(commits)}
+        events = (Fact("DOCUMENTATION_COMPLETED", step.phase.name, done),)
+        return Closed({"files": files, "commits": commits}, metrics={"files": len(files)}, events=events)

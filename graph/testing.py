@@ -1,0 +1,81 @@
+"""Testing: the project's own tests, run where the workflow's branch is checked out. No tests found is not success."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from stretto.agents.task import Task
+from stretto.graph.committing import gather
+from stretto.graph.context import Fact, Step
+from stretto.graph.spec import TaskSpec
+from stretto.graph.stages import Closed, artifacts, as_task, fatal, why
+
+TESTS = "tests"
+NO_TESTS = (
+    "No way to test this project was found, so nothing is proven. "
+    'Say how in .stretto/config.toml (test = "python -m pytest"), or add tests; then resume.'
+)
+
+
+class Testing:
+    """The spec's testers first, if it names any, then one task without an agent: the project's test command."""
+
+    async def tasks(self, step: Step) -> Sequence[Task]:
+        """The testers, and the test run, which waits for them."""
+        testers = step.phase.tasks if step.number == 1 else ()
+        command = step.spec.test_command
+        run = TaskSpec(
+            id=TESTS,
+            title="Run the project's tests",
+            role="tester",
+            prompt="",
+            checks=(command,) if command else (),
+            depends_on=tuple(t.id for t in testers),
+        )
+        return [as_task(step, s, inputs=artifacts(step)) for s in (*testers, run)]
+
+    def started(self, step: Step, tasks: Sequence[Task]) -> tuple[Fact, ...]:
+        """TESTING_STARTED."""
+        return (Fact("TESTING_STARTED", step.phase.name, {"agents": len(tasks) - 1}),)
+
+    async def close(self, step: Step) -> Closed:
+        """Read the report of the test run; a failing test is worth a debug round, missing tests are not."""
+        if failure := why(step):
+            return Closed({}, failed=failure, curable=not fatal(step), events=(_failed(step, {"reason": failure}),))
+        await gather(step, f"test: {step.spec.description}")
+        report: dict[str, Any] = step.finished[step.task_id(TESTS)].data
+        if not report["results"]:
+            return Closed({}, failed=NO_TESTS, events=(_failed(step, {"reason": NO_TESTS}),))
+        result: dict[str, Any] = report["results"][0]
+        facts = counted(result)
+        verdict = {"tests": facts, "output": "\n\n".join(result["failures"]) or result["output"]}
+        if report["passed"]:
+            events = (Fact("TESTING_COMPLETED", step.phase.name, facts),)
+            return Closed(verdict, metrics={**facts, "tests_passing": True}, events=events)
+        some = not result["tests"] or result["tests"]["tests"] > 0
+        events = (_failed(step, {**facts, "success": False}),)
+        return Closed(verdict, failed=_sentence(result), curable=some, events=events)
+
+
+def _failed(step: Step, data: dict[str, Any]) -> Fact:
+    return Fact("TESTING_FAILED", step.phase.name, data, "error")
+
+
+def counted(result: dict[str, Any]) -> dict[str, Any]:
+    """What was counted: from JUnit where the runner writes it, else the exit code alone."""
+    counts: dict[str, Any] = result.get("tests") or {}
+    return {
+        "command": result["command"],
+        "exit_code": result["exit_code"],
+        "counted_from": "junit" if counts else "exit code",
+        **{k: counts[k] for k in ("tests", "failures", "errors", "skipped") if k in counts},
+    }
+
+
+def _sentence(result: dict[str, Any]) -> str:
+    counts, command = result["tests"], result["command"]
+    if counts and not counts["tests"]:
+        return f"`{command}` found no tests; that is not success."
+    bad = counts["failures"] + counts["errors"] if counts else 0
+    if bad:
+        return f"{bad} of {counts['tests']} tests failed (`{command}`)."
+    return f"`{command}` did not pass: {result['why']}."
