@@ -1,0 +1,340 @@
+"""The driver: holds a workflow's lease, puts its parts together, runs the compiled graph, and says how it ended."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+
+from langgraph.types import Command, StateSnapshot
+
+from stretto.agents.environment import ProjectEnvironment, find_environment
+from stretto.agents.local import LocalExecutor
+from stretto.agents.process import run as execute
+from stretto.agents.repository import Repository, open_repository
+from stretto.agents.runner import Runner
+from stretto.agents.task import Outcome, Task
+from stretto.agents.workspace import clean
+from stretto.graph.board import Board
+from stretto.graph.channels import State, empty, tasks_of
+from stretto.graph.compiler import compile as compile_spec
+from stretto.graph.context import Run, one_second, tails_of
+from stretto.graph.control import Control
+from stretto.graph.plan_data import from_data
+from stretto.graph.slots import Slots
+from stretto.graph.spec import Spec
+from stretto.state import lease, store
+from stretto.state.checkpoint import DiskCacheSaver
+from stretto.state.errors import Fenced, InvalidTransition, StrettoError
+from stretto.state.log import Log
+from stretto.state.rows import Fence, WorkflowRow
+from stretto.state.settings import load as load_settings
+from stretto.state.wire import Event
+
+LOOK_EVERY = 0.15
+Durability = Literal["power", "process"]
+End = Literal["completed", "failed", "paused", "cancelled"]
+
+
+class Answer(NamedTuple):
+    """A person's decision at a gate."""
+
+    approve: bool
+    why: str = ""
+
+
+class Result(NamedTuple):
+    """How a drive ended. `gate` names the gate it waits at; `facts` are those of the last WORKFLOW_ event."""
+
+    workflow_id: str
+    status: End
+    why: str = ""
+    gate: str = ""
+    facts: Mapping[str, Any] = {}
+    events: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Place(NamedTuple):
+    """Where a workflow lives: the folder to work on, the store, and what its writes survive."""
+
+    project: Path
+    store: Path | None = None
+    durability: str = "power"
+
+    def directory(self) -> Path:
+        """The state directory."""
+        override = str(self.store) if self.store else None
+        return store.store_directory(store.find_project(self.project), override, os.environ)
+
+
+class Driver:
+    """One process driving one workflow."""
+
+    def __init__(self, spec: Spec, place: Place, runner: Runner, control: Control, repository: Repository) -> None:
+        self.spec = spec
+        self.place = place
+        self.runner = runner
+        self.control = control
+        self.repository = repository
+        self.directory = place.directory()
+        store.create(self.directory)
+        self.log = Log.open(self.directory, durability=place.durability)
+        self.saver = DiskCacheSaver(self.directory / store.CHECKPOINTS, durability=cast("Durability", place.durability))
+        self.graph = compile_spec(spec, checkpointer=self.saver)
+
+    @classmethod
+    async def open(cls, spec: Spec, place: Place, runner: Runner, control: Control) -> "Driver":
+        """Find the repository first: a project that cannot be worked on leaves nothing behind."""
+        repository = await open_repository(place.project, place.directory())
+        return cls(spec, place, runner, control, repository)
+
+    async def close(self) -> None:
+        """Let go of everything that is held."""
+        await self.runner.close()
+        self.saver.close()
+        self.log.close()
+
+    def create(self, kind: str) -> None:
+        """Store the workflow, scheduled."""
+        spec = self.spec
+        facts = {
+            "priority": spec.priority,
+            "resources": {"agents": spec.limits.agents},
+            "workflow_type": spec.type,
+            "template": spec.template,
+            "phases": [p.name for p in spec.phases],
+        }
+        with self.log.write() as tx:
+            created = tx.create_workflow(
+                spec.workflow_id,
+                kind=kind,
+                description=spec.description,
+                spec=spec.model_dump(mode="json"),
+                runner=self.runner.name,
+                data=facts,
+            )
+            if created:
+                tx.set_status(spec.workflow_id, "SCHEDULED", {"start_time": "immediate"})
+
+    async def drive(
+        self, on_event: Callable[[Event], None], *, resuming: WorkflowRow | None = None, answer: Answer | None = None
+    ) -> Result:
+        """Run the graph from where it stands until it ends or stops."""
+        before = self.log.last_seq() if resuming else 0
+        snapshot = await self.graph.aget_state(self._config())
+        payload = _input(self.spec.workflow_id, snapshot, answer)
+        if payload is WAITING:
+            return _waiting(self.spec.workflow_id, snapshot)
+        fence = lease.acquire(self.log, self.spec.workflow_id)
+        try:
+            async with _following(self.log, self.spec.workflow_id, before, on_event):
+                await self._begin(fence, resuming)
+                return await self._invoke(fence, payload, before)
+        finally:
+            lease.release(self.log, fence)
+
+    async def _begin(self, fence: Fence, resuming: WorkflowRow | None) -> None:
+        if resuming:
+            await clean(self.repository, self.spec.workflow_id)  # worktrees of a driver that died
+        start = await self.repository.begin(self.spec.workflow_id)
+        facts = {"branch": start.branch, "base": start.base, "warnings": list(self.repository.warnings)}
+        with self.log.write(fence) as tx:
+            tx.set_status(self.spec.workflow_id, "RUNNING", {**facts, "runner": self.runner.name})
+
+    async def _invoke(self, fence: Fence, payload: Any, before: int) -> Result:
+        repository = self.repository
+        environment = await find_environment(repository.top, repository.project, os.environ, execute)
+        run = self._run(fence, environment)
+        values = (await self.graph.aget_state(self._config())).values
+        for key in values.get("tasks", {}):
+            run.tails.update(tails_of(run, tasks_of(cast("State", values), key)))
+        driving = asyncio.ensure_future(
+            self.graph.ainvoke(payload, self._config(), context=run, durability="sync")  # pyright: ignore[reportArgumentType, reportUnknownMemberType] - LangGraph's input type
+        )
+        self.control.attach(driving, run.board.drain)
+        watching = asyncio.ensure_future(self._watch(fence))
+        try:
+            await driving
+        except asyncio.CancelledError:
+            return await self._stopped(fence, before)
+        except Fenced:
+            raise
+        except StrettoError as error:
+            return self._end(fence, before, "FAILED", "failed", {"failure_reason": error.message})
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+        return await self._ended(fence, before)
+
+    def _run(self, fence: Fence, environment: ProjectEnvironment) -> Run:
+        settings = load_settings(self.repository.top)
+        row = self.log.workflow(self.spec.workflow_id)
+        outcomes = self.log.outcomes(self.spec.workflow_id)
+        board = Board({k: Outcome.model_validate(v.outcome) for k, v in outcomes.items()})
+        limits = self.spec.limits
+        executor = LocalExecutor(
+            runner=self.runner,
+            repository=self.repository,
+            log=self.log,
+            fence=fence,
+            environment=environment,
+            logs=self.directory / store.LOGS,
+            attempts=limits.attempts,
+            task_seconds=limits.task_seconds,
+            test_command=self.spec.test_command or settings.test,
+            prove=prove,
+            draining=lambda: board.draining,
+        )
+        return Run(
+            spec=self.spec,
+            log=self.log,
+            fence=fence,
+            executor=executor,
+            repository=self.repository,
+            board=board,
+            slots=Slots(limits.agents),
+            date=row.created[:10] if row else "",
+            debug_rounds=limits.debug_rounds,
+            expect=one_second,
+        )
+
+    async def _watch(self, fence: Fence) -> None:
+        """Do what other processes ask of this driver."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if not self.log.requests(self.spec.workflow_id):
+                continue
+            with self.log.write(fence) as tx:
+                asked = {r.kind for r in tx.take_requests(self.spec.workflow_id)}
+            if "cancel" in asked:
+                self.control.cancel()
+            elif "drain" in asked:
+                self.control.drain()
+
+    async def _stopped(self, fence: Fence, before: int) -> Result:
+        """The run was cut. Whoever cut it decides whether for good."""
+        if not self.control.cutting:
+            raise asyncio.CancelledError
+        await clean(self.repository, self.spec.workflow_id)
+        if self.control.cancelled:
+            facts = {"cancellation_reason": "asked for", "cleanup_status": "worktrees removed, branch kept"}
+            return self._end(fence, before, "CANCELLED", "cancelled", facts)
+        return self._end(fence, before, "PAUSED", "paused", {"pause_reason": "stopped", "current_state": "resumable"})
+
+    async def _ended(self, fence: Fence, before: int) -> Result:
+        snapshot = await self.graph.aget_state(self._config())
+        kinds = {k: v for i in snapshot.interrupts for k, v in i.value.items()}
+        if "halt" in kinds:
+            facts = {"failure_reason": kinds["why"], "recovery_options": ["resume", "undo"]}
+            return self._end(fence, before, "FAILED", "failed", facts, phase=kinds["halt"])
+        if "gate" in kinds:
+            facts = {"pause_reason": f"waits at the gate {kinds['gate']!r}", "current_state": "waiting for a person"}
+            return self._end(fence, before, "PAUSED", "paused", facts, gate=kinds["gate"])
+        if "drained" in kinds:
+            return self._end(
+                fence, before, "PAUSED", "paused", {"pause_reason": "drained", "current_state": "resumable"}
+            )
+        await clean(self.repository, self.spec.workflow_id)
+        return end_of(self.spec.workflow_id, self.log, before)._replace(warnings=tuple(self.repository.warnings))
+
+    def _end(
+        self,
+        fence: Fence,
+        before: int,
+        status: str,
+        end: End,
+        facts: dict[str, Any],
+        *,
+        phase: str = "",
+        gate: str = "",
+    ) -> Result:
+        with self.log.write(fence) as tx:
+            tx.set_status(self.spec.workflow_id, status, facts, phase=phase)
+        why = str(facts.get("failure_reason") or facts.get("pause_reason") or "")
+        return Result(
+            self.spec.workflow_id, end, why, gate, facts, self._written(before), tuple(self.repository.warnings)
+        )
+
+    def _written(self, before: int) -> tuple[str, ...]:
+        return tuple(e.event_id for e in self.log.events(self.spec.workflow_id, after=before))
+
+    def _config(self) -> Any:
+        return {"configurable": {"thread_id": self.spec.workflow_id}, "recursion_limit": 10_000}
+
+
+class _Waiting:
+    """The payload of a workflow that waits for an answer nobody gave."""
+
+
+WAITING = _Waiting()
+
+
+def _input(workflow_id: str, snapshot: StateSnapshot, answer: Answer | None) -> Any:
+    """What to feed the graph: the first state, an answer, the order to try again, or nothing."""
+    gates = [i for i in snapshot.interrupts if "gate" in i.value]
+    if answer and not gates:
+        raise InvalidTransition(
+            f"Workflow {workflow_id!r} waits at no gate, so there is nothing to approve or reject.",
+            field="approve",
+            next_steps=(f"stretto workflow-status {workflow_id}", f"stretto orchestrate --resume {workflow_id}"),
+        )
+    if gates and answer is None:
+        return WAITING
+    if gates and answer:
+        return Command(resume={gates[0].id: {"approve": answer.approve, "why": answer.why}})
+    halts = [i for i in snapshot.interrupts if "halt" in i.value]
+    if halts:
+        return Command(resume={i.id: "again" for i in halts})
+    return None if snapshot.created_at else empty()
+
+
+def _waiting(workflow_id: str, snapshot: StateSnapshot) -> Result:
+    gate = next(i.value["gate"] for i in snapshot.interrupts if "gate" in i.value)
+    return Result(workflow_id, "paused", f"waits at the gate {gate!r}", str(gate))
+
+
+def prove(task: Task, outcome: Outcome) -> None:
+    """A plan whose tasks do not fit together is not done, whatever its planner says."""
+    if task.role == "planner":
+        from_data(outcome.data)
+
+
+def end_of(workflow_id: str, log: Log, before: int) -> Result:
+    """The result of a workflow that has completed, with the events written after `before`."""
+    facts: dict[str, Any] = {}
+    written: list[str] = []
+    for event in log.events(workflow_id):
+        if event.type == "WORKFLOW_COMPLETED":
+            facts = dict(event.data)
+        if event.seq > before:
+            written.append(event.event_id)
+    return Result(workflow_id, "completed", facts=facts, events=tuple(written))
+
+
+@asynccontextmanager
+async def _following(log: Log, workflow_id: str, after: int, on_event: Callable[[Event], None]) -> AsyncGenerator[None]:
+    """Call `on_event` with every event written meanwhile, the last ones too."""
+    seen = after
+
+    def catch_up() -> None:
+        nonlocal seen
+        for event in log.events(workflow_id, after=seen):
+            seen = event.seq
+            on_event(event)
+
+    async def follow() -> None:
+        while True:
+            catch_up()
+            await asyncio.sleep(LOOK_EVERY)
+
+    following = asyncio.ensure_future(follow())
+    try:
+        yield
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        catch_up()

@@ -1,0 +1,36 @@
+"""What past tasks took: the history that estimates are made from, read from the event log."""
+
+from collections.abc import Iterator
+from typing import cast
+
+from stretto.agents.task import RoleName
+from stretto.graph.estimate import PastTask
+from stretto.graph.spec import Kind, Spec
+from stretto.state.log import Log
+from stretto.state.view import fold
+
+
+def past_tasks(log: Log) -> tuple[PastTask, ...]:
+    """Every completed agent task of the store's workflows, oldest workflow first."""
+    return tuple(task for row in log.workflows() for task in _tasks(log, row.id, Spec.model_validate(row.spec)))
+
+
+def _tasks(log: Log, workflow_id: str, spec: Spec) -> Iterator[PastTask]:
+    kinds: dict[str, Kind] = {p.name: p.kind for p in spec.phases}
+    for task in fold(log.events(workflow_id)).tasks.values():
+        seconds = task.seconds()
+        if task.state != "completed" or seconds is None or task.agent == "checks":
+            continue
+        usage = task.usage
+        yield PastTask(
+            role=cast("RoleName", task.role),
+            phase_kind=kinds.get(task.phase, "debug"),
+            seconds=seconds,
+            input_tokens=_whole(usage.input_tokens.total),
+            output_tokens=_whole(usage.output_tokens.total),
+            cost_usd=usage.cost_usd.total,
+        )
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)

@@ -1,0 +1,179 @@
+"""start, resume, stream: a workflow from its spec to its end, driven by this process.
+
+    result = await start(spec, project=Path("."), runner=parse_runner("command:./agent"))
+
+A driver holds the workflow's lease. Whatever ends it, `resume` goes on from the last checkpoint: what was finished is
+kept.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from stretto.agents.choose import parse_runner
+from stretto.agents.process import run as execute
+from stretto.agents.runner import Runner
+from stretto.graph.control import Control
+from stretto.graph.driver import Answer, Driver, Place, Result, end_of
+from stretto.graph.spec import Limits, Spec, validate
+from stretto.state.errors import InvalidTransition, NotFound
+from stretto.state.log import Log
+from stretto.state.rows import WorkflowRow
+from stretto.state.wire import Event
+
+OnEvent = Callable[[Event], None]
+
+
+def nothing(event: Event) -> None:
+    """The listener that does nothing."""
+    del event
+
+
+async def start(
+    spec: Spec,
+    *,
+    project: Path,
+    runner: Runner,
+    store: Path | None = None,
+    kind: str = "orchestrate",
+    durability: str = "power",
+    on_event: OnEvent = nothing,
+    control: Control | None = None,
+) -> Result:
+    """Create a workflow and drive it until it is done, waits for a person, fails, or is told to stop.
+
+    Args:
+        spec: What to run; its `workflow_id` must be new.
+        project: The folder to work on: a git checkout, a folder in one, or a plain folder.
+        runner: How agents are executed. It is closed when this returns.
+        store: The state directory; None is `.stretto/state` at the project's root.
+        kind: The command that the workflow belongs to.
+        durability: `power` survives power loss, `process` survives `kill -9` and is faster.
+        on_event: Called with every event of the workflow, in order.
+        control: Levers to drain or stop it from outside.
+
+    Raises:
+        BadInput: The spec cannot run, or the project cannot be worked on. Nothing was written.
+        WorkflowExists: The id is taken by another workflow.
+    """
+    place = Place(project, store, durability)
+    driver = await _opened(spec, place, runner, control)
+    try:
+        driver.create(kind)
+        return await driver.drive(on_event)
+    finally:
+        await driver.close()
+
+
+async def resume(
+    workflow_id: str,
+    *,
+    project: Path,
+    store: Path | None = None,
+    runner: Runner | None = None,
+    answer: Answer | None = None,
+    limits: Callable[[Limits], Limits] | None = None,
+    durability: str = "power",
+    on_event: OnEvent = nothing,
+    control: Control | None = None,
+) -> Result:
+    """Go on with a workflow, whichever command began it.
+
+    Finished tasks are not run again; a task that was cut off runs once more under the same idempotency key.
+
+    Args:
+        workflow_id: Which one.
+        project: As for `start`.
+        store: As for `start`.
+        runner: Overrides the one that the workflow began with. It is closed when this returns.
+        answer: The decision on the gate at which the workflow waits.
+        limits: Changes the limits of its spec.
+        durability: As for `start`.
+        on_event: As for `start`; called with the events from now on.
+        control: As for `start`.
+
+    Raises:
+        NotFound: The store has no such workflow.
+        InvalidTransition: It was cancelled, or an answer was given and it waits at no gate.
+        WorkflowDriven: Another living process drives it.
+    """
+    place = Place(project, store, durability)
+    row, finished = find(workflow_id, place)
+    if row.status == "CANCELLED":
+        raise InvalidTransition(
+            f"Workflow {workflow_id!r} was cancelled and cannot be resumed. Its branch is still there.",
+            field="workflow_id",
+            next_steps=(f"stretto diff {workflow_id}", f"stretto undo {workflow_id}"),
+        )
+    if finished:
+        return finished
+    spec = Spec.model_validate(row.spec)
+    if limits:
+        spec = spec.model_copy(update={"limits": limits(spec.limits)})
+    chosen = runner or parse_runner(row.runner, project=project, execute=execute)
+    driver = await _opened(spec, place, chosen, control)
+    try:
+        return await driver.drive(on_event, resuming=row, answer=answer)
+    finally:
+        await driver.close()
+
+
+def find(workflow_id: str, place: Place) -> tuple[WorkflowRow, Result | None]:
+    """The row of a workflow, and its result if it has completed.
+
+    Raises:
+        NotFound: There is none; the message lists those that exist.
+    """
+    log = Log.find(place.directory())
+    if log is None:
+        raise NotFound(
+            f"There is no workflow {workflow_id!r}: this project has no Stretto store yet.",
+            field="workflow_id",
+            next_steps=('stretto orchestrate "…"',),
+        )
+    with log:
+        if row := log.workflow(workflow_id):
+            return row, end_of(workflow_id, log, log.last_seq()) if row.status == "COMPLETED" else None
+        known = [w.id for w in log.workflows()][-8:]
+    raise NotFound(f"There is no workflow {workflow_id!r} in this store.", field="workflow_id", allowed=known)
+
+
+async def _opened(spec: Spec, place: Place, runner: Runner, control: Control | None) -> Driver:
+    try:
+        return await Driver.open(validate(spec), place, runner, control or Control())
+    except BaseException:
+        await runner.close()
+        raise
+
+
+async def stream(
+    spec: Spec, *, project: Path, runner: Runner, store: Path | None = None, **options: Any
+) -> AsyncIterator[Event | Result]:
+    """Start a workflow and yield its events as they are written, then its result. Leaving the loop drains it."""
+    queue: asyncio.Queue[Event | Result | BaseException] = asyncio.Queue()
+    control = Control()
+
+    async def run() -> None:
+        try:
+            result = await start(
+                spec, project=project, runner=runner, store=store, on_event=queue.put_nowait, control=control, **options
+            )
+            queue.put_nowait(result)
+        except Exception as error:  # noqa: BLE001 - handed to the reader, who raises it
+            queue.put_nowait(error)
+
+    driving = asyncio.ensure_future(run())
+    try:
+        while True:
+            item = await queue.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+            if isinstance(item, Result):
+                return
+    finally:
+        control.drain()
+        with suppress(asyncio.CancelledError):
+            await driving
