@@ -1,0 +1,212 @@
+"""Launch: what every command that runs agents does with its spec, and how a result becomes a reply."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from stretto.agents.choose import header_for, parse_runner
+from stretto.agents.process import run as execute
+from stretto.agents.record import Recorder
+from stretto.agents.replay import REPLAYED, ReplayRunner
+from stretto.agents.retry import Patience
+from stretto.agents.runner import Runner
+from stretto.commands.app import App
+from stretto.commands.invocation import Invocation
+from stretto.commands.progress import watcher
+from stretto.commands.reply import Reply
+from stretto.graph.control import Control
+from stretto.graph.driver import Answer, Result
+from stretto.graph.run import resume, start
+from stretto.graph.spec import Limits, Spec
+from stretto.state.ids import WorkflowId, name_workflow, workflow_id
+from stretto.state.log import Log
+from stretto.state.settings import Settings, load
+from stretto.state.store import find_project
+
+
+def settings_of(app: App) -> Settings:
+    """The project's settings."""
+    return load(find_project(app.project))
+
+
+def new_id(invocation: Invocation, app: App, description: str) -> WorkflowId:
+    """`--workflow-id`, or a name made from the description that is not taken."""
+    if given := invocation.flags.get("workflow-id"):
+        return workflow_id(str(given), field="--workflow-id")
+    log = Log.find(app.directory)
+    if log is None:
+        return name_workflow(description, lambda _: False)
+    try:
+        taken = {w.id for w in log.workflows()}
+    finally:
+        log.close()
+    return name_workflow(description, taken.__contains__)
+
+
+def runner_for(app: App, invocation: Invocation, spec: Spec) -> Runner:
+    """The runner asked for by flag, environment or settings, recording if that was asked for.
+
+    Raises:
+        BadInput: None was, or it cannot do this work; the message says what to plug in.
+    """
+    text = app.runner or os.environ.get("STRETTO_RUNNER", "") or settings_of(app).runner
+    patience = Patience(spec.limits.patience_seconds)
+    record = recorder(text, app, invocation, spec) if "record" in invocation.flags else None
+    runner = parse_runner(text, project=app.project, execute=execute, patience=patience, record=record)
+    if isinstance(runner, ReplayRunner):
+        runner.refuse_unknown(spec.description)
+    return runner
+
+
+def recorder(text: str, app: App, invocation: Invocation, spec: Spec) -> Recorder:
+    """What keeps the turns of a model runner, for `--record FILE`."""
+    header = header_for(
+        text,
+        project=app.project,
+        task=spec.description,
+        template=spec.template,
+        workflow=spec.workflow_id,
+        recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return Recorder(Path(str(invocation.flags["record"])).expanduser().absolute(), header)
+
+
+def launch(spec: Spec, invocation: Invocation, app: App) -> Reply:
+    """Start a workflow, show it while it runs, and say how it ended."""
+    runner = runner_for(app, invocation, spec)
+    control = Control()
+    with watcher(app.json) as show:
+        work = start(
+            spec,
+            project=app.project,
+            runner=runner,
+            store=Path(app.store) if app.store else None,
+            kind=invocation.command,
+            durability=durability(invocation, app),
+            on_event=show,
+            control=control,
+        )
+        result = _drive(work, control)
+    return reply(invocation, result, runner.name)
+
+
+def relaunch(
+    name: WorkflowId,
+    invocation: Invocation,
+    app: App,
+    *,
+    answer: Answer | None,
+    limits: Callable[[Limits], Limits] | None,
+) -> Reply:
+    """Resume a workflow, whichever command began it."""
+    runner = parse_runner(app.runner, project=app.project, execute=execute) if app.runner else None
+    control = Control()
+    with watcher(app.json) as show:
+        work = resume(
+            name,
+            project=app.project,
+            store=Path(app.store) if app.store else None,
+            runner=runner,
+            answer=answer,
+            limits=limits,
+            durability=durability(invocation, app),
+            on_event=show,
+            control=control,
+        )
+        result = _drive(work, control)
+    return reply(invocation, result, app.runner)
+
+
+def durability(invocation: Invocation, app: App) -> str:
+    """`--durability`, or the project's setting."""
+    return str(invocation.flags.get("durability", settings_of(app).durability))
+
+
+def _drive(work: Coroutine[Any, Any, Result], control: Control) -> Result:
+    async def driven() -> Result:
+        with _signals(control):
+            return await work
+
+    return asyncio.run(driven())
+
+
+@contextmanager
+def _signals(control: Control) -> Generator[None]:
+    """Ctrl-C drains, a second one cuts; SIGTERM drains."""
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        if control.draining:
+            control.cut()
+        control.drain()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+_EXIT = {"completed": 0, "failed": 1, "paused": 3, "cancelled": 1}
+
+
+def reply(invocation: Invocation, result: Result, runner: str) -> Reply:
+    """The headline, what a person can do next, and the facts for programs."""
+    text = "\n".join([headline(result), *(f"note: {w}" for w in result.warnings), *_replayed(runner)])
+    facts = {"status": result.status, "why": result.why or None, "gate": result.gate or None, **result.facts}
+    return Reply(
+        command=invocation.command,
+        operation=invocation.operation,
+        text=text,
+        result={**facts, "warnings": list(result.warnings)},
+        workflow_id=result.workflow_id,
+        events=result.events,
+        next_steps=next_steps(result),
+        exit_code=_EXIT[result.status],
+    )
+
+
+def headline(result: Result) -> str:
+    """One sentence that cannot be mistaken for success when it is none."""
+    name, facts = result.workflow_id, result.facts
+    match result.status:
+        case "completed":
+            where = (
+                "merged" if facts.get("merged") else f"on branch stretto/{name}: {facts.get('reason') or 'not merged'}"
+            )
+            return f"{name} is done; its work is {where}."
+        case "failed":
+            return f"{name} FAILED: {result.why}"
+        case "paused":
+            return f"{name} stopped and can be resumed: {result.why}."
+        case "cancelled":
+            return f"{name} was cancelled; its branch is kept."
+
+
+def next_steps(result: Result) -> tuple[str, ...]:
+    """Commands that make sense now."""
+    name = result.workflow_id
+    match result.status:
+        case "completed":
+            merge = result.facts.get("command")
+            return (*((str(merge),) if merge else ()), f"stretto diff {name}", f"stretto undo {name}")
+        case "failed":
+            return (f"stretto workflow-status {name}", f"stretto orchestrate --resume {name}", f"stretto undo {name}")
+        case "paused" if result.gate:
+            again = f"stretto orchestrate --resume {name}"
+            return (f"stretto diff {name}", f"{again} --approve", f'{again} --reject "why"')
+        case "paused":
+            return (f"stretto orchestrate --resume {name}",)
+        case "cancelled":
+            return (f"stretto diff {name}", f"stretto undo {name}")
+
+
+def _replayed(runner: str) -> tuple[str, ...]:
+    return (REPLAYED,) if runner.startswith("replay:") else ()

@@ -1,0 +1,88 @@
+"""Options that several commands share: limits, gates, merge policy, durations."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from stretto.commands.invocation import Invocation
+from stretto.graph.spec import GATES, Limits, Merge
+from stretto.state.errors import BadInput
+from stretto.state.settings import Settings
+
+WORK = frozenset(
+    {
+        "gate",
+        "merge",
+        "max-agents",
+        "attempts",
+        "debug-rounds",
+        "timeout",
+        "workflow-id",
+        "record",
+        "durability",
+        "dry-run",
+    }
+)
+"""Flags of every command that runs agents."""
+
+_LIMITS = {"max-agents": "agents", "attempts": "attempts", "debug-rounds": "debug_rounds"}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: str, field: str) -> float:
+    """`90`, `90s`, `15m`, `4h`, `2d` in seconds.
+
+    Raises:
+        BadInput: Anything else, or zero.
+    """
+    found = _DURATION.fullmatch(text.strip())
+    value = float(found[1]) * _SECONDS[found[2] or "s"] if found else 0.0
+    if value <= 0:
+        raise BadInput(f"{field} {text!r} is not a duration.", field=field, allowed=("90s", "15m", "4h"))
+    return value
+
+
+def limits(invocation: Invocation, settings: Settings) -> Limits:
+    """The limits that the flags ask for, over the project's settings. See `changed_limits`."""
+    return changed_limits(invocation, Limits(agents=settings.agents))
+
+
+def changed_limits(invocation: Invocation, old: Limits) -> Limits:
+    """`old` with what the flags change.
+
+    Raises:
+        BadInput: A value is out of range; the message names the flag.
+    """
+    given: dict[str, Any] = {n: invocation.flags[f] for f, n in _LIMITS.items() if f in invocation.flags}
+    if timeout := invocation.flags.get("timeout"):
+        given["task_seconds"] = seconds(str(timeout), "--timeout")
+    try:
+        return Limits.model_validate({**old.model_dump(), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        flag = next((f for f, n in _LIMITS.items() if n == first["loc"][0]), "limits")
+        raise BadInput(f"--{flag}: {first['msg']}.", field=f"--{flag}") from error
+
+
+def gates(invocation: Invocation) -> tuple[str, ...]:
+    """The gates of `--gate=plan,merge`, in that order.
+
+    Raises:
+        BadInput: One is unknown.
+    """
+    raw: Any = invocation.flags.get("gate", ())
+    names = [
+        str(n).strip() for n in (cast("Sequence[Any]", raw) if isinstance(raw, list | tuple) else str(raw).split(","))
+    ]
+    for name in names:
+        if name not in GATES:
+            raise BadInput(f"There is no gate {name!r}.", field="--gate", allowed=GATES)
+    return tuple(dict.fromkeys(names))
+
+
+def merge_policy(invocation: Invocation, settings: Settings) -> Merge:
+    """`--merge`, or the project's setting; the grammar and the settings have checked both."""
+    return cast("Merge", str(invocation.flags.get("merge", settings.merge)))

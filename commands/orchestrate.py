@@ -1,0 +1,94 @@
+"""/orchestrate: one sentence to researched, planned, implemented, tested, documented and committed work."""
+
+from typing import cast
+
+from stretto.commands.app import App, require_supported
+from stretto.commands.invocation import Invocation
+from stretto.commands.launch import launch, new_id, relaunch, settings_of
+from stretto.commands.options import WORK, changed_limits, gates, limits, merge_policy
+from stretto.commands.preview import preview
+from stretto.commands.reply import Reply
+from stretto.graph.analyze import analyze
+from stretto.graph.driver import Answer
+from stretto.graph.spec import Priority, Spec
+from stretto.graph.template import instantiate, load_template
+from stretto.state.errors import BadInput
+from stretto.state.ids import workflow_id
+from stretto.state.store import find_project
+
+SUPPORTED = WORK | {"template", "priority", "complex", "resume", "approve", "reject"}
+
+
+def handle(invocation: Invocation, app: App) -> Reply:
+    """Start a workflow, or go on with one.
+
+    Raises:
+        BadInput: No description, an operation or flag that does nothing here, or a resume that makes no sense.
+    """
+    require_supported(invocation, SUPPORTED)
+    if invocation.operation:
+        raise BadInput(
+            f"/orchestrate understands {invocation.operation!r}, but this version cannot do it.",
+            field="operation",
+            allowed=('"a description"', "--resume ID"),
+        )
+    if "resume" in invocation.flags:
+        return _resume(invocation, app)
+    if {"approve", "reject"} & invocation.flags.keys():
+        raise BadInput("--approve and --reject answer a gate: name the workflow with --resume ID.", field="--resume")
+    spec = spec_for(invocation, app)
+    return preview(spec, invocation, app) if "dry-run" in invocation.flags else launch(spec, invocation, app)
+
+
+def spec_for(invocation: Invocation, app: App) -> Spec:
+    """The spec of a description: analysis, template, flags."""
+    if len(invocation.words) != 1:
+        raise BadInput(
+            f"One description in quotes is needed, not {len(invocation.words)} words.",
+            field="description",
+            next_steps=('stretto orchestrate "Add JWT authentication"',),
+        )
+    description = invocation.words[0].text
+    analysis = analyze(description)
+    settings = settings_of(app)
+    template = load_template(str(invocation.flags.get("template", analysis.template)), find_project(app.project))
+    return instantiate(
+        template,
+        description,
+        analysis=analysis,
+        workflow_id=new_id(invocation, app, description),
+        limits=limits(invocation, settings),
+        merge=merge_policy(invocation, settings),
+        gates=gates(invocation) if "gate" in invocation.flags else (),
+        priority=cast("Priority", invocation.flags.get("priority", "medium")),
+        complexity="high" if "complex" in invocation.flags else analysis.complexity,
+    )
+
+
+def _resume(invocation: Invocation, app: App) -> Reply:
+    """`--resume ID [--approve | --reject "why"]`."""
+    name = workflow_id(str(invocation.flags["resume"]), field="--resume")
+    if invocation.words:
+        raise BadInput(
+            "--resume goes on with the workflow as it was described; leave the description out.", field="description"
+        )
+    beside = invocation.flags.keys() - {
+        "resume",
+        "approve",
+        "reject",
+        "runner",
+        "json",
+        "store",
+        "project",
+        "durability",
+    }
+    changed = beside & {"max-agents", "attempts", "debug-rounds", "timeout"}
+    if beside - changed:
+        raise BadInput(f"--{min(beside - changed)} cannot be changed by a resume.", field=f"--{min(beside - changed)}")
+    approve, reject = "approve" in invocation.flags, invocation.flags.get("reject")
+    if approve and reject is not None:
+        raise BadInput("Either --approve or --reject, not both.", field="--approve")
+    answer = Answer(True) if approve else Answer(False, str(reject)) if reject is not None else None
+    return relaunch(
+        name, invocation, app, answer=answer, limits=(lambda old: changed_limits(invocation, old)) if changed else None
+    )

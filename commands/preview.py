@@ -1,0 +1,34 @@
+"""The dry run: what a spec would do, shown and nothing else."""
+
+import asyncio
+
+from stretto.agents.repository import open_repository
+from stretto.commands.app import App
+from stretto.commands.invocation import Invocation
+from stretto.commands.reply import Reply
+from stretto.graph.analyze import analyze
+from stretto.graph.estimate import estimate
+from stretto.graph.history import past_tasks
+from stretto.graph.report import dry_run, render
+from stretto.graph.spec import Spec
+from stretto.graph.spec import conflicts as found_conflicts
+from stretto.state.log import Log
+
+
+def preview(spec: Spec, invocation: Invocation, app: App) -> Reply:
+    """Phases, parallelism, conflicts, estimates and a graph. Touches no store, no file, no git."""
+    warnings = asyncio.run(open_repository(app.project, app.directory)).warnings
+    log = Log.find(app.directory)
+    history = past_tasks(log) if log else ()
+    if log:
+        log.close()
+    conflicts = [c for p in spec.phases for c in found_conflicts(p.tasks)]
+    body = dry_run(spec, analyze(spec.description), estimate(spec, history), conflicts, warnings)
+    again = f"stretto {invocation.command}" + (f' "{spec.description}"' if invocation.words else "")
+    return Reply(
+        command=invocation.command,
+        text=render(body),
+        result=dict(body),
+        workflow_id=spec.workflow_id,
+        next_steps=(f"{again}   (the same without --dry-run)",),
+    )
