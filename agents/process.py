@@ -13,26 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from stretto.agents.execute import Finished
 from stretto.agents.pipes import End, Kept, Lines, Reader, Writer
 from stretto.state.errors import BadInput, PermanentError, StrettoError, TransientError
 
 _GUARDIAN = Path(__file__).with_name("guardian.py")
 _PASSING = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
-
-
-class Finished(NamedTuple):
-    """How a program ended.
-
-    `exit_code` is negative for a signal, and None when it was not the program that ended itself: at the timeout, or
-    when somebody killed its guardian. `truncated`: of stdout or stderr only head and tail were kept.
-    """
-
-    exit_code: int | None
-    stdout: bytes
-    stderr: bytes
-    timed_out: bool
-    truncated: bool
-    seconds: float
 
 
 class Limits(NamedTuple):
