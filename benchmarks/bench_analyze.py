@@ -35,7 +35,7 @@ def judged() -> list[Judged]:
 
 
 def accuracy(rows: Sequence[Judged], field: str) -> float:
-    return sum(getattr(r, field) == getattr(r.found, field) for r in rows) / len(rows)
+    return sum(bool(getattr(r, field) == getattr(r.found, field)) for r in rows) / len(rows)
 
 
 def confusions(rows: Sequence[Judged], field: str) -> Iterator[tuple[str, str, int]]:

@@ -127,9 +127,9 @@ def _place(data: object, loc: Sequence[int | str]) -> str:
         if isinstance(step, str):
             named.append(f"key {step!r}")
         elif named:
-            name = _name_of(data, step)
+            name = _name_of(data, step) or str(step + 1)
             singular = named.pop().removeprefix("key '").rstrip("'").removesuffix("s")
-            named.append(f"{singular} {name or step + 1!r}")
+            named.append(f"{singular} {name}")
         data = _inside(data, step)
     return ", ".join(named) or "the whole file"
 

@@ -19,7 +19,7 @@ LEVELS = ("low", "medium", "high", "very_high")
 
 def accuracy(split: str, field: str) -> float:
     rows = [r for r in ROWS if r["split"] == split]
-    return sum(getattr(analyze(r["text"]), field) == r[field] for r in rows) / len(rows)
+    return sum(bool(getattr(analyze(r["text"]), field) == r[field]) for r in rows) / len(rows)
 
 
 def test_the_labelled_set_is_large_and_uses_every_type_and_level_in_both_splits() -> None:
