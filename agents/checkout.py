@@ -86,8 +86,9 @@ async def _odd_bytes(git: Git, changed: Sequence[Difference], folder: Path) -> d
     return {path: str(number) for number, path in enumerate(odd)}
 
 
-def give_back(root: Path, folder: Path) -> None:
+async def give_back(git: Git, folder: Path) -> None:
     """Restore what `remember` wrote, after git has restored the rest; forget it."""
+    root = git.root
     if not (folder / _RECORD).is_file():
         return
     record = json.loads((folder / _RECORD).read_text("utf-8"))
@@ -96,6 +97,9 @@ def give_back(root: Path, folder: Path) -> None:
         _set_mode(root / path, mode)
     for path, copy in record["bytes"].items():
         _set_bytes(root / path, (folder / copy).read_bytes())
+    if record["bytes"]:  # their sizes are not those that git noted when it wrote them
+        names = os.fsencode("".join(f"{path}\0" for path in record["bytes"]))
+        await git.run("update-index", "-z", "--stdin", stdin=names)
     for path, mode in record["modes"].items():
         _set_mode(root / path, mode)
     shutil.rmtree(folder)

@@ -18,6 +18,7 @@ from stretto.state.errors import StrettoError
 
 _TAIL = 4_000
 _PYTHON = re.compile(r"python(3(\.\d+)?)?")
+_PYTEST = ("pytest", "py.test")
 _RUNNERS = (("uv", "run"), ("poetry", "run"), ("pipenv", "run"), ("pdm", "run"), ("hatch", "run"))
 """They would choose or build an environment; the project's own is already found."""
 
@@ -133,9 +134,9 @@ async def _check(bench: _Bench, command: str) -> CheckResult:
     if _PYTHON.fullmatch(argv[0]):
         if bench.environment.python is None:
             return _refused(command, "no Python was found for this project")
-        if argv[1:3] == ("-m", "pytest"):
+        if tuple(argv[1:3]) == ("-m", "pytest"):
             return await _pytest(bench, command, argv[3:])
-        if argv[1:3] == ("-m", "unittest"):
+        if tuple(argv[1:3]) == ("-m", "unittest"):
             return await _unittest(bench, command, argv[3:])
         argv = (str(bench.environment.python), *argv[1:])
     return await _other(bench, command, argv)
@@ -145,11 +146,12 @@ def _refused(command: str, problem: str) -> CheckResult:
     return CheckResult(command, None, 0.0, "", None, problem)
 
 
-def _resolved(argv: tuple[str, ...]) -> tuple[str, ...]:
+def _resolved(argv: Sequence[str]) -> Sequence[str]:
     """`pytest` and `uv run pytest` as `python -m pytest`."""
-    if argv[:2] in _RUNNERS and len(argv) > 2 and (_PYTHON.fullmatch(argv[2]) or argv[2] in ("pytest", "py.test")):
-        argv = argv[2:]
-    return ("python", "-m", "pytest", *argv[1:]) if argv[0] in ("pytest", "py.test") else argv
+    inner = argv[2] if tuple(argv[:2]) in _RUNNERS and len(argv) > 2 else ""
+    if _PYTHON.fullmatch(inner) or inner in _PYTEST:
+        return _resolved(argv[2:])
+    return ("python", "-m", "pytest", *argv[1:]) if argv[0] in _PYTEST else argv
 
 
 async def _pytest(bench: _Bench, command: str, arguments: Sequence[str]) -> CheckResult:
@@ -158,11 +160,12 @@ async def _pytest(bench: _Bench, command: str, arguments: Sequence[str]) -> Chec
     argv = (str(bench.environment.python), "-m", "pytest", *_before_dashes(arguments, plugin))
     try:
         ended = await _run(bench, argv, bench.probing())
+    except StrettoError as error:
+        return _refused(command, error.message)
+    try:
         counts = read_junit(xml)
     except Unreadable as error:
         return _result(command, ended, None, error.message.rstrip("."))
-    except StrettoError as error:
-        return _refused(command, error.message)
     return _result(command, ended, counts, _first(_about_counts(counts), _about_probe(bench)))
 
 

@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -59,7 +59,7 @@ class Index(NamedTuple):
 
 
 @asynccontextmanager
-async def temporary_index(git: Git, tree: str) -> AsyncIterator[Index]:
+async def temporary_index(git: Git, tree: str) -> AsyncGenerator[Index]:
     """An index that holds `tree` (an object id)."""
     with tempfile.TemporaryDirectory(prefix="stretto-") as folder:
         env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}

@@ -189,7 +189,7 @@ async def _take_back(git: Git, store: Path, start: Start, last: str) -> bool:
         await _may_reset(git, store, start, last)
         await git.run("reset", "--keep", "--quiet", start.base)
     if head in (last, start.base):  # at the base already: an undo that was killed after its reset
-        checkout.give_back(git.root, _record(store, start.workflow_id))
+        await checkout.give_back(git, _record(store, start.workflow_id))
     return head == last
 
 

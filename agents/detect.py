@@ -94,11 +94,10 @@ def _has_section(path: Path, section: str) -> bool:
 
 def _npm(cwd: Path) -> str:
     try:
-        scripts = json.loads((cwd / "package.json").read_text("utf-8"))["scripts"]
+        script = str(json.loads((cwd / "package.json").read_text("utf-8"))["scripts"]["test"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-    found = isinstance(scripts, dict) and "no test specified" not in str(scripts.get("test", "no test specified"))
-    return "package.json has a test script" if found else ""
+    return "" if "no test specified" in script else "package.json has a test script"
 
 
 def _file(name: str) -> Callable[[Path], str]:

@@ -3,7 +3,7 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ _LONGEST_WAIT = 0.1
 
 
 @asynccontextmanager
-async def file_lock(path: Path) -> AsyncIterator[None]:
+async def file_lock(path: Path) -> AsyncGenerator[None]:
     """Hold the lock named by the file `path` inside the block; wait for it as long as it takes.
 
     The kernel drops it with the process, so a killed holder blocks nobody. The file stays: were it removed, two

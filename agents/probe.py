@@ -47,16 +47,16 @@ def redirect() -> None:
     """Lead the import path and the finders of editable installs from the main checkout to the workspace."""
     sys.path[:] = [_moved(path) for path in sys.path]
     for name, module in list(sys.modules.items()):
-        mapping = getattr(module, "MAPPING", None)
-        if name.startswith("__editable___") and isinstance(mapping, dict):
-            mapping.update({key: _moved(value) for key, value in mapping.items()})
-            _redirect_namespaces(module)
+        if name.startswith("__editable___"):
+            _redirect_finder(module)
 
 
-def _redirect_namespaces(finder: ModuleType) -> None:
-    namespaces = getattr(finder, "NAMESPACES", None)
-    if isinstance(namespaces, dict):
-        namespaces.update({key: [_moved(path) for path in paths] for key, paths in namespaces.items()})
+def _redirect_finder(finder: ModuleType) -> None:
+    """The two tables of setuptools' finders: package → folder, and namespace → folders."""
+    mapping: dict[str, str] = getattr(finder, "MAPPING", {})
+    mapping.update({package: _moved(path) for package, path in mapping.items()})
+    namespaces: dict[str, list[str]] = getattr(finder, "NAMESPACES", {})
+    namespaces.update({package: [_moved(path) for path in paths] for package, paths in namespaces.items()})
 
 
 def _files() -> Iterator[str]:

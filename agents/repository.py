@@ -208,12 +208,16 @@ async def _toplevel(git: Git) -> Path | None:
     ran = await git.call("rev-parse", "--show-toplevel")
     if ran.code == 0:
         top = Path(os.fsdecode(ran.stdout.rstrip(b"\n"))).resolve()
-        ignored = top != git.root and (await git.call("check-ignore", "--quiet", str(git.root))).code == 0
-        return None if ignored else top
+        return None if top != git.root and await _ignored(Git(top), git.root) else top
     words = ran.stderr.decode(errors="replace").strip()
     if "not a git repository" in words:
         return None
     raise BadInput(f"git cannot work in {str(git.root)!r}: {words}", field="project")
+
+
+async def _ignored(git: Git, folder: Path) -> bool:
+    plain = {"GIT_LITERAL_PATHSPECS": "0"}  # the one command that does not know the setting
+    return (await git.call("check-ignore", "--quiet", str(folder), env=plain)).code == 0
 
 
 async def _open_shadow(project: Path, store: Path) -> Repository:

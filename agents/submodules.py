@@ -16,7 +16,8 @@ async def populate(git: Git, commit: str, modules_of: Path) -> tuple[list[str], 
     names = {path: name for name, path in (await submodule_names(git, commit)).items()}
     missing: list[str] = []
     filled: list[str] = []
-    for path, sha in await _pinned(git, commit) if names else []:
+    pinned = await _pinned(git, commit) if names else ()
+    for path, sha in pinned:
         source = modules_of / "modules" / names.get(path, path)
         if not await _fill(git.root / path, source, sha):
             missing.append(path)
@@ -29,8 +30,8 @@ async def populate(git: Git, commit: str, modules_of: Path) -> tuple[list[str], 
 
 async def _pinned(git: Git, commit: str) -> Sequence[tuple[str, str]]:
     lines = split(await git.run("ls-tree", "-r", "-z", "--full-tree", commit))
-    pairs = (line.partition("\t") for line in lines if line.startswith(SUBMODULE))
-    return [(path, meta.split()[2]) for meta, _, path in pairs]
+    found = [line.partition("\t") for line in lines if line.startswith(SUBMODULE)]
+    return [(path, meta.split()[2]) for meta, _, path in found]
 
 
 async def _fill(place: Path, source: Path, sha: str) -> bool:
