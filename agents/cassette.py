@@ -25,7 +25,10 @@ Origin = Literal["recorded", "authored"]
 
 
 class Header(Frozen):
-    """What a cassette is of. `aliases` are other wordings of its task; `workflow` the workflow that was recorded."""
+    """What a cassette is of. `aliases` are other wordings of its task; `workflow` the workflow that was recorded.
+
+    `redactions` counts the values that were taken out of the file.
+    """
 
     cassette: Literal[1] = VERSION
     origin: Origin = "recorded"
@@ -127,7 +130,7 @@ def load(path: Path) -> Cassette:
         BadInput: There is no such file, or a line of it is not what the format says; the message names the line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines() or [""]
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeError) as error:
         raise BadInput(f"The cassette {str(path)!r} cannot be read: {error}.", field="cassette") from error
     cassette = Cassette(

@@ -87,7 +87,7 @@ def _report(stderr: bytes, progress: Progress) -> None:
 def _outcome(done: Finished, brief: Brief) -> Outcome:
     said = done.stdout.decode("utf-8", "replace")
     if done.timed_out:
-        return failed(f"The program ran longer than its {done.seconds:.0f} s and was ended.{_came(said)}")
+        return failed(f"The program ran longer than its {brief.budget.seconds:g} s and was ended.{_came(said)}")
     if done.exit_code != 0:
         return failed(f"The program ended with exit code {done.exit_code}.{_came(said or _last(done.stderr))}")
     if done.truncated:

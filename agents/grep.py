@@ -39,7 +39,7 @@ def _lines(root: str, name: str) -> list[str]:
         return []
     if len(content) > _BYTES or b"\0" in content[:8000]:
         return []
-    return content.decode("utf-8", "replace").splitlines()
+    return [line.removesuffix("\r") for line in content.decode("utf-8", "replace").split("\n")]
 
 
 def _content(handle: int) -> bytes:

@@ -17,7 +17,7 @@ from stretto.agents.execute import Execute
 from stretto.agents.roles import Role, load_role
 from stretto.agents.runner import Progress, Surroundings
 from stretto.agents.said import finish_schema, finished, from_text
-from stretto.agents.speech import Asked, asked, text_of, tokens_of
+from stretto.agents.speech import Asked, asked, encodable, text_of, tokens_of
 from stretto.agents.task import Brief, Outcome, RoleName, Usage, failed
 from stretto.agents.tools import Result, Toolbox, function, schemas
 
@@ -181,7 +181,7 @@ def _gist(call: Asked, result: Result) -> dict[str, Any]:
     args = call.args if isinstance(call.args, dict) else {}
     about = args.get("path") or args.get("argv") or args.get("pattern") or args.get("glob") or ""
     words = " ".join(map(str, about)) if isinstance(about, list) else str(about)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType] - a model's JSON
-    return {"about": words[:200], **({} if result.ok else {"error": result.text[:300]})}
+    return {"about": encodable(words[:200]), **({} if result.ok else {"error": result.text[:300]})}
 
 
 def instructions(brief: Brief) -> str:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from stretto.agents.cassette import Call, Cassette, Header, Reply, Tokens, Turn, line_of, save
 from stretto.agents.prints import Normal, note, prints, tail_of
-from stretto.agents.redact import Redactor
+from stretto.agents.redact import Redactor, redactions_in
 from stretto.agents.speech import asked, model_of, stop_of, text_of, tokens_of
 from stretto.agents.tools import Result
 
@@ -51,8 +51,9 @@ class Recorder:
     def save(self) -> Cassette:
         """Write the cassette and return it."""
         with self._lock:
-            header = self._header.model_copy(update={"redactions": self._redactor.count})
-            cassette = Cassette(header, tuple(sorted(self._turns.values(), key=lambda turn: turn.address)))
+            turns = tuple(sorted(self._turns.values(), key=lambda turn: turn.address))
+            redactions = sum(redactions_in(line_of(part)) for part in (self._header, *turns))
+            cassette = Cassette(self._header.model_copy(update={"redactions": redactions}), turns)
             save(self.path, cassette)
             self._side.unlink(missing_ok=True)
         return cassette
@@ -74,7 +75,7 @@ class Recorder:
         """The turns in a file, as far as its lines are whole; none if they are of another workflow."""
         turns: list[Turn] = []
         with suppress(OSError, UnicodeError, ValidationError):
-            head, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+            head, *lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
             workflow = Header.model_validate_json(head).workflow
             if workflow and workflow == self._header.workflow:
                 for line in lines:

@@ -28,10 +28,11 @@ _PATTERNS = {
 SECRETS = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 _SHORTEST = 8
+_TAKEN_OUT = re.compile(rf"<(?:secret|home|{'|'.join(_PATTERNS)})>")
 
 
 class Redactor:
-    """Takes secrets out of texts, and counts them.
+    """Takes secrets out of texts.
 
     Secrets are what looks like one, the values of environment variables named `…KEY`, `…TOKEN`, `…SECRET` or
     `…PASSWORD` of at least 8 characters, and the home folder, also in the form with dashes that some tools name
@@ -44,16 +45,13 @@ class Redactor:
         # The longest first: one value may be the beginning of another.
         self._values = sorted(values, key=lambda value: (-len(value), value))
         self._home = _home_pattern(known.get("HOME", ""))
-        self.count = 0
 
     def text(self, text: str) -> str:
         """`text` without secrets."""
         for value in self._values:
-            self.count += text.count(value)
             text = text.replace(value, "<secret>")
         for name, pattern in SECRETS.items():
-            text, found = pattern.subn(f"<{name}>", text)
-            self.count += found
+            text = pattern.sub(f"<{name}>", text)
         return self._home.sub("<home>", text) if self._home else text
 
 
@@ -63,6 +61,11 @@ def _home_pattern(home: str) -> re.Pattern[str] | None:
         return None
     forms = [home, home.replace("/", "-")] if home.count("/") > 1 else [home]
     return re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, forms))})(?![\w.])")
+
+
+def redactions_in(text: str) -> int:
+    """How many values were taken out of `text`."""
+    return len(_TAKEN_OUT.findall(text))
 
 
 def secrets_in(text: str) -> list[str]:

@@ -11,6 +11,8 @@ from typing import Any, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from stretto.agents.data import BadOutcome, Path, bad_outcome, check_data, schema_for
+from stretto.agents.redact import mapped
+from stretto.agents.speech import encodable
 from stretto.agents.task import Artifact, Outcome, RoleName, Status, Usage
 
 _FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)\n[ \t]*```", re.DOTALL)
@@ -58,7 +60,7 @@ def outcome(said: object, role: RoleName) -> Outcome:
         BadOutcome: It does not fit; the message names the field.
     """
     try:
-        taken = _Said.model_validate(said)
+        taken = _Said.model_validate(mapped(said, encodable))
     except ValidationError as error:
         raise bad_outcome(error, "", "The outcome") from error
     data = check_data(role, taken.data).model_dump(mode="json") if taken.status == "completed" or taken.data else {}

@@ -20,8 +20,13 @@ def text_of(message: BaseMessage) -> str:
     """The text of a message; blocks of thinking, images and the like are left out."""
     content = cast("str | list[str | dict[str, Any]]", message.content)
     if isinstance(content, str):
-        return content
-    return "".join(block if isinstance(block, str) else str(block.get("text") or "") for block in content)
+        return encodable(content)
+    return encodable("".join(block if isinstance(block, str) else str(block.get("text") or "") for block in content))
+
+
+def encodable(text: str) -> str:
+    """`text` with halves of surrogate pairs replaced: JSON can carry them, files and databases cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def asked(reply: AIMessage, turn: int) -> list[Asked]:

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,7 +136,7 @@ class Toolbox:
         content = self._inside.read(args.path, limit_bytes=_FILE_BYTES)
         if b"\0" in content[:8000]:
             return Result(f"{args.path!r} is a binary file of {len(content)} bytes.", ok=False)
-        lines = content.decode("utf-8", "replace").splitlines(keepends=True)
+        lines = list(StringIO(content.decode("utf-8", "replace"), newline="\n"))
         part = "".join(islice(lines, args.start - 1, args.start - 1 + args.lines))
         last = min(len(lines), args.start - 1 + args.lines)
         more = "" if args.start == 1 and last == len(lines) else f"\n[lines {args.start} to {last} of {len(lines)}]"
@@ -172,7 +173,7 @@ class Toolbox:
             return Result(f"The search took more than {_SEARCH_SECONDS:.0f} s: give a simpler pattern.", ok=False)
         if done.exit_code != 0:
             return Result(f"The pattern is not valid: {_text(done.stderr)[:300]}", ok=False)
-        hits = _text(done.stdout).splitlines()
+        hits = _text(done.stdout).split("\n") if done.stdout else []
         full = f"\n[the first {_HITS}; there may be more]" if len(hits) == _HITS else ""
         return Result(("\n".join(hits) or f"Nothing found in {len(files)} files.") + full)
 
