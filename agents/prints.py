@@ -36,7 +36,7 @@ class Normal:
 
     def __init__(self, cwd: str, redact: Callable[[str], str]) -> None:
         forms = sorted({os.path.realpath(cwd), cwd.rstrip("/")} - {"", "/"}, key=len, reverse=True)
-        self._cwd = re.compile(rf"(?:{'|'.join(map(re.escape, forms))})(?![\w.-])") if forms else None
+        self._cwd = re.compile(rf"(?:{'|'.join(map(re.escape, forms))})(?![\w-]|\.\w)") if forms else None
         self._redact = redact
 
     def portable(self, text: str) -> str:

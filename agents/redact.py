@@ -60,7 +60,7 @@ def _home_pattern(home: str) -> re.Pattern[str] | None:
     if len(home) < 2:
         return None
     forms = [home, home.replace("/", "-")] if home.count("/") > 1 else [home]
-    return re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, forms))})(?![\w.])")
+    return re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, forms))})(?!\w|\.\w)")
 
 
 def redactions_in(text: str) -> int:

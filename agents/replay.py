@@ -188,7 +188,7 @@ def spoken(turn: Turn, cwd: str) -> AIMessage:
     ]
     facts = {"model_name": reply.model, "stop_reason": reply.stop}
     return AIMessage(
-        reply.text,
+        reply.text.replace(CWD, cwd),
         tool_calls=good,
         invalid_tool_calls=broken,
         usage_metadata=usage_metadata(reply.usage),

@@ -12,10 +12,14 @@ from typing import Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
+from pydantic import PrivateAttr
 
 from stretto.agents.execute import Finished
 from stretto.agents.loop import instructions
 from stretto.agents.model import ChatFactory, ModelRunner
+from stretto.agents.retry import Patience
 from stretto.agents.runner import Surroundings
 from stretto.agents.script import Script, ScriptedChatModel
 from stretto.agents.task import Artifact, Brief, Budget, Outcome, RoleName
@@ -183,6 +187,34 @@ def test_the_time_limit_ends_a_tool_too(tmp_path: Path) -> None:
     outcome = play(tmp_path, [sleep] * 9, budget=Budget(seconds=0.6))
     assert "0.6 s" in outcome.error
     assert time.monotonic() - began < 5
+
+
+class Overloaded(ScriptedChatModel):
+    """A model whose provider is overloaded until `_until`."""
+
+    _until: float = PrivateAttr(default_factory=lambda: time.monotonic() + 1.2)
+
+    async def _agenerate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        if time.monotonic() < self._until:
+            raise OverloadedError
+        return await super()._agenerate(messages, *args, **kwargs)
+
+
+class OverloadedError(Exception):
+    status_code = 529
+
+
+def test_waiting_for_the_provider_does_not_count_as_the_agents_time(tmp_path: Path) -> None:
+    script = Script.model_validate({"task": "t", "lanes": {"p/T1#1": [DONE]}})
+    patience = Patience(60, jitter=lambda: 0.2)
+    runner = ModelRunner(
+        "model:x/y", lambda role, lane: Overloaded(script=script, lane=lane), execute, patience=patience
+    )
+    waits: list[Mapping[str, Any]] = []
+    around = Surroundings(progress=lambda kind, facts: waits.append(facts) if kind == "wait" else None)
+    outcome = asyncio.run(runner.run(brief(tmp_path, budget=Budget(seconds=1.0)), around))
+    assert outcome.status == "completed"
+    assert sum(facts["seconds"] for facts in waits) > 1.0
 
 
 def test_usage_that_nobody_counted_is_unknown(tmp_path: Path) -> None:

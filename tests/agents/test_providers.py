@@ -146,7 +146,6 @@ def run(
         return asyncio.run(main()), asked
 
 
-@pytest.mark.filterwarnings("default")  # what provider packages warn of at import and on exit is not ours
 def test_a_provider_speaks_through_the_loop_and_an_overload_is_waited_out(
     provider: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,7 +162,6 @@ def test_a_provider_speaks_through_the_loop_and_an_overload_is_waited_out(
     assert "Wrote a.md" in json.dumps(asked[2]["messages"])
 
 
-@pytest.mark.filterwarnings("default")  # see above
 def test_a_wrong_key_is_asked_once(provider: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PermanentError, match="invalid key"):
         run(provider, [REFUSED], tmp_path, monkeypatch)

@@ -62,8 +62,8 @@ def test_values_of_secret_variables_go_the_longest_first() -> None:
 
 def test_the_home_folder_goes_in_both_forms_and_only_as_a_whole() -> None:
     redactor = Redactor({"HOME": "/home/alice"})
-    assert redactor.text("/home/alice/x -home-alice-x /home/alicex /srv/home/alice2") == (
-        "<home>/x <home>-x /home/alicex /srv/home/alice2"
+    assert redactor.text("/home/alice. /home/alice/x -home-alice-x /home/alicex /srv/home/alice2") == (
+        "<home>. <home>/x <home>-x /home/alicex /srv/home/alice2"
     )
 
 

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, InvalidToolCall, ToolCall
+from langchain_core.outputs import ChatGeneration, ChatResult
 
 from stretto.agents.cassette import Header, lint, load
 from stretto.agents.execute import Finished
-from stretto.agents.model import ChatFactory, ModelRunner
+from stretto.agents.model import ChatFactory, Model, ModelRunner
 from stretto.agents.record import Recorder
 from stretto.agents.redact import Redactor
 from stretto.agents.replay import ReplayRunner
@@ -233,6 +235,55 @@ def test_an_unknown_task_is_refused_with_the_known_ones(recorded: tuple[Path, di
     with pytest.raises(BadInput, match="Add JWT authentication") as caught:
         runner.refuse_unknown("Add a blog")
     assert caught.value.allowed == ("Add JWT authentication",)
+
+
+class Clumsy(BaseChatModel):
+    """A model that first writes broken arguments and an absolute path, without ids for its calls."""
+
+    cwd: str
+
+    @property
+    def _llm_type(self) -> str:
+        return "clumsy"
+
+    def bind_tools(self, tools: Any, *, tool_choice: str | None = None, **kwargs: Any) -> Model:
+        return self
+
+    def _generate(
+        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        broken = InvalidToolCall(type="invalid_tool_call", name="write_file", args='{"path": ', id=None, error="cut")
+        path = {"path": f"{self.cwd}/none.txt"}
+        replies = [
+            AIMessage(
+                [{"type": "thinking", "thinking": "secret"}, {"type": "text", "text": "Hm."}],
+                invalid_tool_calls=[broken],
+            ),
+            AIMessage("", tool_calls=[ToolCall(name="read_file", args=path, id=None)] * 2),
+            AIMessage(f"Nothing in {self.cwd}."),
+        ]
+        turn = sum(isinstance(message, AIMessage) for message in messages)
+        return ChatResult(generations=[ChatGeneration(message=replies[turn])])
+
+
+def test_broken_arguments_missing_ids_and_absolute_paths_replay_elsewhere(tmp_path: Path) -> None:
+    told, elsewhere = brief(tmp_path / "one", 1), brief(tmp_path / "two", 1)
+    runner = ModelRunner(
+        "model:x/y", lambda role, lane: Clumsy(cwd=told.cwd), execute, Recorder(tmp_path / "c.jsonl", HEADER)
+    )
+    around = Surroundings(environment={"PATH": os.environ["PATH"]})
+
+    async def main() -> Outcome:
+        outcome = await runner.run(told, around)
+        await runner.close()
+        return outcome
+
+    assert asyncio.run(main()).summary == f"Nothing in {told.cwd}."
+    outcome, seen = play_one(tmp_path / "c.jsonl", elsewhere, strict=True)
+    assert outcome.summary == f"Nothing in {elsewhere.cwd}."
+    assert [facts for kind, facts in seen if kind == "drift"] == []
+    assert [facts["ok"] for kind, facts in seen if kind == "tool"] == [False, False, False]
+    assert "thinking" not in (tmp_path / "c.jsonl").read_text()
 
 
 def leaking(cwd_secret: str) -> Script:

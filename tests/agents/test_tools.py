@@ -165,6 +165,14 @@ def test_a_pattern_that_is_none_is_told(project: Path) -> None:
     assert "not valid" in result.text
 
 
+@pytest.mark.slow
+def test_a_pattern_that_backtracks_for_ever_is_ended(project: Path) -> None:
+    (project / "trap.txt").write_text("a" * 60 + "!")
+    result = use(box(project), "search", pattern="^(a+)+$")
+    assert not result.ok
+    assert "simpler pattern" in result.text
+
+
 def test_a_program_runs_without_a_shell_in_the_workspace(project: Path) -> None:
     result = use(
         box(project), "run", argv=[sys.executable, "-c", "import os, sys; print(os.getcwd(), sys.argv[1])", "$HOME;"]
