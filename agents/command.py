@@ -14,7 +14,7 @@ from stretto.agents.execute import Execute, Finished
 from stretto.agents.runner import Progress, Surroundings
 from stretto.agents.said import json_object, outcome
 from stretto.agents.task import Brief, Outcome, failed
-from stretto.state.errors import BadInput
+from stretto.state.errors import BadInput, PermanentError
 
 _OUTPUT_BYTES = 8_000_000
 _LINES = 500
@@ -46,7 +46,11 @@ class CommandRunner:
         return self._name
 
     async def run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
-        """Run the program once, with the brief as one JSON object on its stdin."""
+        """Run the program once, with the brief as one JSON object on its stdin.
+
+        Raises:
+            PermanentError: It cannot be started any more.
+        """
         try:
             done = await self._execute(
                 self._argv,
@@ -57,7 +61,7 @@ class CommandRunner:
                 limit_bytes=_OUTPUT_BYTES,
             )
         except OSError as error:
-            return failed(f"The program {self._argv[0]!r} could not be started: {error}.")
+            raise PermanentError(f"The program {self._argv[0]!r} could not be started: {error}.") from error
         _report(done.stderr, surroundings.progress)
         return _outcome(done, brief)
 

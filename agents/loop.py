@@ -8,7 +8,7 @@ for (a provider's error, a missing recording) is an exception.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
@@ -180,7 +180,7 @@ def _gist(call: Asked, result: Result) -> dict[str, Any]:
     """The few words by which a person recognises a call: what it was about, and why it went wrong."""
     args = call.args if isinstance(call.args, dict) else {}
     about = args.get("path") or args.get("argv") or args.get("pattern") or args.get("glob") or ""
-    words = " ".join(map(str, about)) if isinstance(about, list) else str(about)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType] - a model's JSON
+    words = " ".join(map(str, cast("list[object]", about))) if isinstance(about, list) else str(about)
     return {"about": encodable(words[:200]), **({} if result.ok else {"error": result.text[:300]})}
 
 

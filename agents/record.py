@@ -35,7 +35,9 @@ class Recorder:
         self._side = path.with_name(f"{path.name}.part")
         self._lock = threading.Lock()
         self._turns: dict[tuple[str, int], Turn] = {}
-        self._continue()
+        for turn in self._of_this_workflow(self._side) or self._of_this_workflow(path):
+            self._keep(turn)
+        save(self._side, self._cassette())
 
     def lane(self, lane: str, cwd: str) -> "LaneRecorder":
         """The witness of one conversation that takes place in `cwd`."""
@@ -45,31 +47,29 @@ class Recorder:
         """Keep a turn; what was kept of its lane after it belongs to an attempt that was cut off, and is dropped."""
         with self._lock:
             self._keep(turn)
+            if not self._side.exists():
+                save(self._side, self._cassette())
             with self._side.open("a", encoding="utf-8", errors="replace") as file:
                 file.write(line_of(turn) + "\n")
 
     def save(self) -> Cassette:
         """Write the cassette and return it."""
         with self._lock:
-            turns = tuple(sorted(self._turns.values(), key=lambda turn: turn.address))
-            redactions = sum(redactions_in(line_of(part)) for part in (self._header, *turns))
-            cassette = Cassette(self._header.model_copy(update={"redactions": redactions}), turns)
+            cassette = self._cassette()
             save(self.path, cassette)
             self._side.unlink(missing_ok=True)
         return cassette
 
+    def _cassette(self) -> Cassette:
+        turns = tuple(sorted(self._turns.values(), key=lambda turn: turn.address))
+        redactions = sum(redactions_in(line_of(part)) for part in (self._header, *turns))
+        return Cassette(self._header.model_copy(update={"redactions": redactions}), turns)
+
     def _keep(self, turn: Turn) -> None:
-        lane = [address for address in self._turns if address[0] == turn.lane and address[1] > turn.turn]
-        for address in lane:
+        later = [address for address in self._turns if address[0] == turn.lane and address[1] > turn.turn]
+        for address in later:
             del self._turns[address]
         self._turns[turn.address] = turn
-
-    def _continue(self) -> None:
-        for turn in self._of_this_workflow(self._side) or self._of_this_workflow(self.path):
-            self._keep(turn)
-        self._side.parent.mkdir(parents=True, exist_ok=True)
-        kept = [self._header, *self._turns.values()]
-        self._side.write_text("".join(line_of(part) + "\n" for part in kept), encoding="utf-8", errors="replace")
 
     def _of_this_workflow(self, path: Path) -> list[Turn]:
         """The turns in a file, as far as its lines are whole; none if they are of another workflow."""

@@ -18,7 +18,7 @@ from stretto.agents.data import schema_for
 from stretto.agents.execute import Finished
 from stretto.agents.runner import Surroundings
 from stretto.agents.task import Artifact, Brief, Budget, Outcome, RoleName, Usage
-from stretto.state.errors import BadInput
+from stretto.state.errors import BadInput, PermanentError
 
 
 async def execute(
@@ -169,6 +169,16 @@ def test_a_program_that_is_not_there_is_refused_before_anything_starts(tmp_path:
     with pytest.raises(BadInput) as caught:
         CommandRunner(argument, execute, project=tmp_path)
     assert caught.value.field == "runner"
+
+
+def test_a_program_that_went_away_is_the_runners_fault(tmp_path: Path) -> None:
+    program = tmp_path / "agent"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    runner = CommandRunner("./agent", execute, project=tmp_path)
+    program.unlink()
+    with pytest.raises(PermanentError, match="could not be started"):
+        asyncio.run(runner.run(brief(tmp_path), Surroundings()))
 
 
 def test_a_program_without_a_slash_is_found_on_the_path(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -347,6 +348,23 @@ def test_an_attempt_that_begins_again_replaces_its_turns(killed: Path) -> None:
     first = next(turn for turn in recorder.save().turns if turn.address == (lane(1), 1))
     recorder.put(first)
     assert [turn.address for turn in recorder.save().turns] == [(lane(1), 1), (lane(2), 1)]
+
+
+def test_a_recorder_takes_turns_from_many_threads_and_after_it_was_saved(
+    recorded: tuple[Path, dict[int, Outcome]], tmp_path: Path
+) -> None:
+    turns = load(recorded[0]).turns
+    recorder = Recorder(tmp_path / "c.jsonl", HEADER)
+    recorder.save()
+
+    def put_lane(number: int) -> None:
+        for turn in turns:
+            if turn.lane == lane(number):
+                recorder.put(turn)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put_lane, range(LANES)))
+    assert Recorder(tmp_path / "c.jsonl", HEADER).save() == recorder.save() == load(recorded[0])
 
 
 def test_a_finished_recording_of_the_same_workflow_is_continued(killed: Path) -> None:
