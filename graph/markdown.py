@@ -15,7 +15,7 @@ _HEADING = re.compile(r"(?P<marks>#{1,6})(?=\s|$)(?P<rest>.*)")
 _UNDERLINE = re.compile(r" {0,3}=+\s*")
 _PROSE = re.compile(r" {0,3}(?![#>]|[-*+]\s|\d+[.)]\s)\S")
 _GUARDED = re.compile(r"\\*(?:##(?!#)|`{3}|~{3})")
-_TICKS = re.compile(r"`+")
+_SPAN = re.compile(r"(?<!`)(?P<ticks>`+)(?!`)(?P<text>.+?)(?<!`)(?P=ticks)(?!`)")
 _LINK = re.compile(r"\[(?:[^\[\]\\]|\\.)*\]\((?:<(?P<angle>[^<>]*)>|(?P<bare>[^()\s]*))\)")
 
 
@@ -44,15 +44,7 @@ def longest_run(text: str, mark: str) -> int:
 
 def code_spans(text: str) -> list[str]:
     """What the code spans of one line show, in their order."""
-    found: list[str] = []
-    runs = [(m.start(), m.end()) for m in _TICKS.finditer(text)]
-    while runs:
-        (start, end), *runs = runs
-        close = next((i for i, (a, b) in enumerate(runs) if b - a == end - start), None)
-        if close is not None:
-            found.append(_unpad(text[end : runs[close][0]]))
-            runs = runs[close + 1 :]
-    return found
+    return [_unpad(m["text"]) for m in _SPAN.finditer(text)]
 
 
 def _unpad(text: str) -> str:

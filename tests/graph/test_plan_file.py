@@ -1,6 +1,7 @@
 """Plans as files: nothing is lost, nothing is taken for more than it is, and ticking touches only what it should."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -451,7 +452,13 @@ def test_the_phases_of_a_plan_are_numbered_upwards() -> None:
 
 def test_a_hostile_file_of_a_megabyte_is_read_in_a_moment(tmp_path: Path) -> None:
     lines = ["~~~ never closed", "`" * 50 + " x", "- [ ] a", "[" * 200, "**" * 200, "- **Date**: " + "[a](" * 50]
+    ticks = "`a`, " * 100_000 + " ".join("`" * n for n in range(300))
     file = tmp_path / "x.md"
-    file.write_text(f"{HEAD}### Phase 1: x\n" + "\n".join(lines * 1500), encoding="utf-8")
+    text = "\n".join((f"{HEAD}### Phase 1: x", *lines * 1499, "- [ ] last", f"  - Reads: {ticks}"))
+    file.write_text(text, encoding="utf-8")
 
-    assert len(parse(file.read_text(encoding="utf-8")).tasks) == 1500
+    began = time.process_time()
+    plan = parse(file.read_text(encoding="utf-8"))
+
+    assert (len(plan.tasks), len(plan.tasks[-1].reads)) == (1500, 100_000)
+    assert time.process_time() - began < 5
