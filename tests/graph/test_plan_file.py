@@ -103,13 +103,13 @@ def plans(draw: st.DrawFn) -> Plan:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(plans())
 def test_a_plan_of_any_texts_is_read_back_as_it_was_written(plan: Plan) -> None:
     assert parse(render(plan)) == plan
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(plans())
 def test_a_plan_survives_a_file_on_disk(tmp_path_factory: pytest.TempPathFactory, plan: Plan) -> None:
     file = tmp_path_factory.mktemp("plans") / "001_x.md"
@@ -119,7 +119,7 @@ def test_a_plan_survives_a_file_on_disk(tmp_path_factory: pytest.TempPathFactory
     assert parse(file.read_text(encoding="utf-8")) == plan
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(plans())
 def test_ticking_everything_in_the_file_equals_ticking_everything_in_the_plan(plan: Plan) -> None:
     text = tick(render(plan), [t.id for t in plan.tasks])
