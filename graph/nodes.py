@@ -64,19 +64,24 @@ async def task(payload: Json, runtime: Runtime[Run]) -> Update:
         except Drained:
             interrupt({"drained": mine.task_id})  # raises; the resumed node comes here only if it drains again
             raise
-        record(run, mine, outcome)
-        run.board.post(mine.task_id, outcome)
     return {"outcomes": {mine.task_id: outcome.model_dump(mode="json")}}
 
 
 async def _execute(run: Run, mine: Task) -> Outcome:
     inputs = {name: await run.board.outcome(name) for name in mine.after}
     if broken := [name for name, outcome in inputs.items() if outcome.status != "completed"]:
-        return failed(f"not started, since {', '.join(broken)} failed")
+        return _told(run, mine, failed(f"not started, since {', '.join(broken)} failed"))
     async with run.slots.slot(run.tails.get(mine.task_id, 0.0)):
         if run.board.draining:
             raise Drained
-        return await run.executor.run(mine, inputs)
+        return _told(run, mine, await run.executor.run(mine, inputs))
+
+
+def _told(run: Run, mine: Task, outcome: Outcome) -> Outcome:
+    """Record an outcome, then tell those who wait for it."""
+    record(run, mine, outcome)
+    run.board.post(mine.task_id, outcome)
+    return outcome
 
 
 def record(run: Run, mine: Task, outcome: Outcome) -> None:

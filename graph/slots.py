@@ -5,6 +5,10 @@ import heapq
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+_SETTLING_STEPS = 16
+"""Steps of the event loop before a free place is given away: tasks that became ready in the same moment, at the start of a
+phase or by the end of the task that left, are on their way to the queue, and one of them may have the longest tail."""
+
 
 class Slots:
     """A bounded number of places, given to the waiting task with the longest tail first.
@@ -19,6 +23,7 @@ class Slots:
             raise ValueError(msg)
         self._free = count
         self._arrivals = 0
+        self._settling = False
         self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
 
     @asynccontextmanager
@@ -31,13 +36,10 @@ class Slots:
             self._leave()
 
     async def _enter(self, tail: float) -> None:
-        if self._free and not self._waiting:
-            self._free -= 1
-            return
         mine = asyncio.get_running_loop().create_future()
         self._arrivals += 1
         heapq.heappush(self._waiting, (-tail, self._arrivals, mine))
-        self._wake()
+        self._wake_soon()
         try:
             await mine
         except asyncio.CancelledError:
@@ -47,6 +49,18 @@ class Slots:
 
     def _leave(self) -> None:
         self._free += 1
+        self._wake_soon()
+
+    def _wake_soon(self) -> None:
+        if not self._settling:
+            self._settling = True
+            self._settle(_SETTLING_STEPS)
+
+    def _settle(self, steps: int) -> None:
+        if steps:
+            asyncio.get_running_loop().call_soon(self._settle, steps - 1)
+            return
+        self._settling = False
         self._wake()
 
     def _wake(self) -> None:
