@@ -33,7 +33,8 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from stretto.state.disk import BlobStore, Durability
+from stretto.state.blobs import BlobStore
+from stretto.state.disk import Durability
 from stretto.state.errors import StoreDamaged
 from stretto.state.keys import below, join, split
 
@@ -67,8 +68,9 @@ class _Place(NamedTuple):
 class DiskCacheSaver(BaseCheckpointSaver[int]):
     """Checkpoints that survive a killed process and, by default, a power cut.
 
-    Serves threads, forks and other processes at once, and both `invoke` and `ainvoke`. Loading a checkpoint rebuilds
-    plain data and the types that LangGraph vouches for, and no others: name yours with `with_allowlist`.
+    Serves any number of threads and processes at once, and both `invoke` and `ainvoke`; only a fork of a process that
+    has it open is refused. Loading a checkpoint rebuilds plain data and the types that LangGraph vouches for, and no
+    others: name yours with `with_allowlist`.
 
     Args:
         directory: Made if missing, and closed to everyone but its owner.
@@ -77,6 +79,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
     Raises:
         BadInput: The directory cannot hold a store.
         StoreDamaged: It holds something else, or a broken store.
+        StrettoError: This process was forked from one that has the directory open.
     """
 
     def __init__(self, directory: str | os.PathLike[str], *, durability: Durability = "power") -> None:

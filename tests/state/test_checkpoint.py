@@ -17,8 +17,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import Checkpoint, CheckpointTuple, empty_checkpoint
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT
 
+from stretto.state.blobs import BlobStore
 from stretto.state.checkpoint import DiskCacheSaver
-from stretto.state.disk import BlobStore
 from stretto.state.errors import BadInput, StoreDamaged, StrettoError
 from stretto.state.keys import below, join, split
 
@@ -108,6 +108,13 @@ def test_an_unchanged_channel_is_not_written_again(saver: DiskCacheSaver, folder
     assert got(saver, at).checkpoint["channel_values"] == {"big": "x" * 5000, "small": 2}
 
 
+def test_an_unchanged_channel_is_not_even_serialised(saver: DiskCacheSaver) -> None:
+    at = put(saver, config(), 1, x="as it was")
+    second = checkpoint(2, x=object())  # would raise
+    second["channel_versions"]["x"] = 1
+    assert got(saver, saver.put(at, second, {}, {})).checkpoint["channel_values"] == {"x": "as it was"}
+
+
 def test_two_forks_of_one_version_keep_their_own_values(saver: DiskCacheSaver) -> None:
     at = put(saver, config(), 1, x="root")
     left, right = checkpoint(2, x="left"), checkpoint(3, x="right")
@@ -147,6 +154,19 @@ def test_a_failed_write_leaves_nothing_and_the_next_one_works(saver: DiskCacheSa
     assert got(saver, config()).checkpoint["id"] == "0001"
     put(saver, at, 3, x="after")
     assert got(saver, config()).checkpoint["channel_values"] == {"x": "after"}
+
+
+def test_a_commit_that_fails_does_not_block_the_next(saver: DiskCacheSaver) -> None:
+    at = put(saver, config(), 1, x=1)
+    own = connection(saver)
+    own.execute("PRAGMA foreign_keys = 1")
+    own.execute("CREATE TABLE fails (id INTEGER PRIMARY KEY, up REFERENCES fails DEFERRABLE INITIALLY DEFERRED)")
+    own.execute("CREATE TRIGGER fail AFTER INSERT ON Cache BEGIN INSERT INTO fails (up) VALUES (-1); END")
+    with pytest.raises(StrettoError, match="FOREIGN KEY"):
+        put(saver, at, 2, x=2)
+    own.execute("DROP TRIGGER fail")
+    put(saver, at, 3, x=3)
+    assert [found.checkpoint["id"] for found in saver.list(config())] == ["0003", "0001"]
 
 
 def test_a_full_disk_is_an_error_that_loses_nothing(saver: DiskCacheSaver, folder: Path) -> None:
@@ -393,22 +413,3 @@ def test_keys_sort_as_their_parts_and_never_meet(one: list[str], two: list[str])
         assert (join(*one) < join(*two)) == (one < two)
     low, high = below(join(*one))
     assert (low <= join(*two) < high) == (two[: len(one)] == one)
-
-
-# Processes
-
-
-def test_a_forked_child_uses_a_connection_of_its_own(saver: DiskCacheSaver) -> None:
-    at = put(saver, config(), 1, x=1)
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            put(saver, at, 2, x=2)
-            saver.close()
-            status = 0
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    put(saver, got(saver, config()).config, 3, x=3)
-    assert [found.checkpoint["id"] for found in saver.list(config())] == ["0003", "0002", "0001"]

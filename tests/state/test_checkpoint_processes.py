@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from stretto.state.blobs import BlobStore
 from stretto.state.checkpoint import DiskCacheSaver
-from stretto.state.disk import BlobStore
 
 GRAPH = """
 import sys
@@ -152,7 +152,7 @@ def test_processes_that_open_and_write_one_store_at_once_lose_nothing(tmp_path: 
 
 ABORT = """
 import os, signal, sys
-from stretto.state.disk import BlobStore
+from stretto.state.blobs import BlobStore
 
 store = BlobStore(sys.argv[1], "process")
 with store.transaction():
@@ -179,3 +179,53 @@ def test_a_kill_inside_a_transaction_leaves_the_old_megabytes(tmp_path: Path) ->
         overwrite(store, b"new" * 400_000, "not bytes")
     assert store.get(b"a") == b"old" * 400_000
     store.close()
+
+
+FORK = """
+import gc, os, sys
+from stretto.state.checkpoint import DiskCacheSaver
+from stretto.state.errors import StrettoError
+
+def refused(act):
+    try:
+        act()
+    except StrettoError as error:
+        return "fork" in error.message
+    return False
+
+folder = sys.argv[1]
+saver = DiskCacheSaver(folder)
+config = {"configurable": {"thread_id": "t", "checkpoint_ns": "", "checkpoint_id": "1"}}
+saver.put_writes(config, [("x", 1)], "task")
+child = os.fork()
+if not child:
+    try:
+        assert refused(lambda: saver.put_writes(config, [("x", 2)], "child"))
+        assert refused(lambda: saver.get_tuple(config))
+        assert refused(lambda: DiskCacheSaver(folder))
+        saver.close()  # harmless
+        DiskCacheSaver(folder + " of its own").close()
+    except BaseException as error:
+        os.write(2, repr(error).encode())
+        os._exit(1)
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+saver.put_writes(config, [("x", 3)], "parent")
+saver.close()
+child = os.fork()
+if not child:
+    DiskCacheSaver(folder).close()  # closed before the fork: free to open
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+def test_a_fork_is_refused_since_it_would_corrupt_the_store(tmp_path: Path) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK, str(tmp_path / "c")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
