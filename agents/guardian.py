@@ -8,7 +8,7 @@ the guardian kills the child's process group, stopped members too, and on Linux 
 subreaper, so whoever loses its parent becomes the guardian's child. On other systems a descendant that left the group
 escapes. What it writes to the socket, one line each:
 
-    pid N         the child, and its process group, when it runs
+    pid N         the child, which is its process group too; said before the program begins
     exit N PID…   how the child ended, negative for a signal; PIDs of those the guardian was not allowed to kill
     errno N       the child could not be started
 
@@ -34,11 +34,10 @@ def main(argv: list[str]) -> None:
     os.set_inheritable(control, False)
     wake = _wake_on_signals()
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    child, trouble = _start(command, limits)
+    child, trouble = _start(command, limits, control)
     if trouble:
         _say(control, "errno", trouble)
         return
-    _say(control, "pid", child)
     _let_go_of_streams()
     _say(control, "exit", *_guard(child, control, wake))
 
@@ -76,23 +75,24 @@ def _prctl(option: int, value: int) -> None:
         return
 
 
-def _start(command: list[str], limits: str) -> tuple[int, int]:
+def _start(command: list[str], limits: str, control: int) -> tuple[int, int]:
     """The child's pid, and 0 or the errno that kept it from starting."""
     read, write = os.pipe()
     child = os.fork()
     if not child:
-        _become(command, limits, write)
+        _become(command, limits, control, write)
     os.close(write)
     answer = os.read(read, 16)  # nothing, when the exec closed the other end
     os.close(read)
     return child, int(answer or 0)
 
 
-def _become(command: list[str], limits: str, failure: int) -> None:
+def _become(command: list[str], limits: str, control: int, failure: int) -> None:
     """In the fork: turn into the program, or say why not. Never returns."""
     trouble = errno.EINVAL
     try:
         os.setsid()
+        _say(control, "pid", os.getpid())
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # should somebody kill the guardian itself
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)  # Python ignores them, and that is inherited

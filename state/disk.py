@@ -103,19 +103,23 @@ class Table(diskcache.Cache):
     def __init__(self, directory: str, durability: Durability) -> None:
         self._one: sqlite3.Connection | None = None
         self._synchronous = _SYNCHRONOUS[durability]
-        super().__init__(
-            directory,
-            timeout=_TIMEOUT,
-            disk=BlobDisk,
-            eviction_policy="none",
-            cull_limit=0,
-            size_limit=_UNBOUNDED,
-            statistics=0,
-            tag_index=0,
-            disk_min_file_size=_UNBOUNDED,
-            sqlite_mmap_size=0,
-            sqlite_synchronous=self._synchronous,
-        )
+        try:
+            super().__init__(
+                directory,
+                timeout=_TIMEOUT,
+                disk=BlobDisk,
+                eviction_policy="none",
+                cull_limit=0,
+                size_limit=_UNBOUNDED,
+                statistics=0,
+                tag_index=0,
+                disk_min_file_size=_UNBOUNDED,
+                sqlite_mmap_size=0,
+                sqlite_synchronous=self._synchronous,
+            )
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def _con(self) -> sqlite3.Connection:
