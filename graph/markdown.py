@@ -44,12 +44,7 @@ def longest_run(text: str, mark: str) -> int:
 
 def code_spans(text: str) -> list[str]:
     """What the code spans of one line show, in their order."""
-    return [_unpad(m["text"]) for m in _SPAN.finditer(text)]
-
-
-def _unpad(text: str) -> str:
-    padded = text.startswith(" ") and text.endswith(" ") and text.strip()
-    return text[1:-1] if padded else text
+    return [m["text"].strip() for m in _SPAN.finditer(text)]
 
 
 def fences(lines: Sequence[str]) -> list[range]:

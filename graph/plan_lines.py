@@ -184,11 +184,7 @@ def _item(head: tuple[int, re.Match[str]], below: Sequence[str]) -> Item:
 def _hangs(line: str, below: Sequence[str]) -> bool:
     """Whether a line belongs to the item above: indented, blank, or prose that goes on without a blank line."""
     indented = not line.strip() or line.startswith(("  ", "\t"))
-    return indented or (all(b.strip() for b in below) and re.match(r"\w", line) is not None and not _numbered(line))
-
-
-def _numbered(line: str) -> bool:
-    return re.match(r"\d{1,3}[.)]\s", line) is not None
+    return indented or (all(b.strip() for b in below) and re.match(r"\w", line) is not None)
 
 
 def _label(line: str) -> str:

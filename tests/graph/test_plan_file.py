@@ -271,7 +271,11 @@ pytest tests/counting \\
 ```
 
 ### Phase 2 — Refusing
-This phase is completed once everything works.
+This phase is completed once everything works. A box looks like this:
+
+```
+- [ ] not a task
+```
 
 - [ ] **Create** the `429` reply
   with a header
