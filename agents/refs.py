@@ -9,12 +9,17 @@ refs/stretto/<id>/done, …/undone   the tip, once merged or taken back
 """
 
 import json
+import os
 import re
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from stretto.agents.git import Git, GitError, failure, split
 from stretto.state.errors import NotFound, StateConflict
+
+_STALE_SECONDS = 60.0
 
 
 class Start(NamedTuple):
@@ -61,12 +66,24 @@ async def move(git: Git, *moves: Move) -> None:
     """
     lines = "".join(_instruction(m) for m in moves)
     ran = await git.call("update-ref", "--stdin", "-z", stdin=lines.encode())
+    if ran.code and _unlocked(ran.stderr):
+        ran = await git.call("update-ref", "--stdin", "-z", stdin=lines.encode())
     if ran.code == 0:
         return
     error = failure(("update-ref", *(m.ref for m in moves)), ran)
     if re.search(r"but expected|already exists|unable to resolve reference", error.stderr):
         raise RefMoved(f"Another process moved a branch of this workflow; nothing was changed. {error.stderr}")
     raise error
+
+
+def _unlocked(stderr: bytes) -> bool:
+    """Remove the lock that git names, if it is on a ref of ours and old: git holds one for moments."""
+    found = re.search(r"Unable to create '(.+/refs/(?:heads/)?stretto/.+\.lock)': File exists", os.fsdecode(stderr))
+    lock = Path(found[1]) if found else None
+    if lock is None or not lock.is_file() or time.time() - lock.stat().st_mtime < _STALE_SECONDS:
+        return False
+    lock.unlink(missing_ok=True)
+    return True
 
 
 def _instruction(change: Move) -> str:
@@ -79,9 +96,10 @@ def _instruction(change: Move) -> str:
 
 async def read_start(git: Git, workflow_id: str) -> Start | None:
     """Where this workflow began, or None if this repository does not know it."""
-    if await git.resolve(own_ref(workflow_id, "start")) is None:
+    ran = await git.call("cat-file", "blob", own_ref(workflow_id, "start"))
+    if ran.code:
         return None
-    facts = json.loads(await git.run("cat-file", "blob", own_ref(workflow_id, "start")))
+    facts = json.loads(ran.stdout)
     return Start(workflow_id, facts["base"], facts["branch"])
 
 

@@ -9,10 +9,9 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stretto.agents.filelock import file_lock
 from stretto.agents.git import Git, GitError, split
@@ -98,15 +97,19 @@ def remove_tree(path: Path) -> None:
     """Remove a folder that an agent filled: read-only folders and links too, and nothing behind a link."""
     if path.is_symlink() or path.is_file():
         path.unlink()
-    elif path.exists():
-        shutil.rmtree(path, onerror=_unlock_and_retry)
+        return
+    with suppress(FileNotFoundError):
+        try:
+            shutil.rmtree(path)
+        except PermissionError:
+            _unlock(path)
+            shutil.rmtree(path)
 
 
-def _unlock_and_retry(function: Callable[..., Any], path: str, _: object) -> None:
-    for place in (os.path.dirname(path), path):  # noqa: PTH120 - what rmtree hands over is text
-        if not os.path.islink(place) and os.path.isdir(place):  # noqa: PTH112, PTH114
-            os.chmod(place, stat.S_IRWXU)  # noqa: PTH101
-    if function is os.open or function is os.scandir or function is os.rmdir:
-        shutil.rmtree(path)
-    else:
-        function(path)
+def _unlock(path: Path) -> None:
+    """Some tools (Go's module cache, for one) make their folders read-only."""
+    path.chmod(stat.S_IRWXU)
+    for folder, folders, _ in os.walk(path):
+        for inner in (Path(folder, name) for name in folders):
+            if not inner.is_symlink():
+                inner.chmod(stat.S_IRWXU)

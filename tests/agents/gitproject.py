@@ -20,7 +20,7 @@ class GitProject:
 
     def begin(self, files: Mapping[str, str]) -> None:
         self.root.mkdir(parents=True)
-        self.git("init", "-q", "-b", "main")
+        self.git("init", "-q", "-b", "main", "--template=")
         self.git("config", "user.name", "Ada")
         self.git("config", "user.email", "ada@example.org")
         self.commit(files, "Begin")

@@ -90,7 +90,7 @@ def untracked(project: GitProject) -> None:
 
 
 def ignored(project: GitProject) -> None:
-    (project.root / ".git" / "info" / "exclude").write_text("specs/\n")
+    write_files(project.root, {".git/info/exclude": "specs/\n"})
     untracked(project)
 
 

@@ -184,6 +184,7 @@ def test_a_task_that_has_landed_does_not_land_twice(git_project: GitProject) -> 
     assert git_project.git("rev-list", "--count", "main..stretto/w_1") == "1"
 
 
+@pytest.mark.slow
 def test_eight_tasks_landing_at_once_all_land_one_after_the_other(git_project: GitProject) -> None:
     async def main(repo: Repository) -> list[Landing]:
         async def one(name: str) -> Landing:

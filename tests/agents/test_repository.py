@@ -1,4 +1,5 @@
 import asyncio
+import os
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import TypeVar
@@ -278,6 +279,20 @@ def test_an_executable_stays_executable(git_project: GitProject) -> None:
     sha = run(repo.commit_files("w_1", {"run.sh": b"#!/bin/sh\ntrue\n"}, "Change", "k"))
 
     assert git_project.git("ls-tree", sha, "run.sh").startswith("100755")
+
+
+def test_a_lock_that_a_power_failure_left_on_our_branch_does_not_stop_the_work(git_project: GitProject) -> None:
+    repo = run(git_project.open())
+    run(repo.begin("w_1"))
+    lock = git_project.root / ".git" / "refs" / "heads" / "stretto" / "w_1.lock"
+    lock.touch()
+
+    with pytest.raises(StrettoError, match="File exists"):
+        run(repo.commit_files("w_1", {"a": b"x"}, "Somebody may hold it now", "k"))
+    os.utime(lock, (0, 0))
+    run(repo.commit_files("w_1", {"a": b"x"}, "Nobody holds it", "k"))
+
+    assert git_project.git("log", "-1", "--format=%s", "stretto/w_1") == "Nobody holds it"
 
 
 def test_the_diff_of_a_workflow_is_a_patch_that_git_applies(git_project: GitProject) -> None:

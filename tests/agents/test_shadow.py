@@ -12,6 +12,8 @@ from stretto.agents.workspace import clean, open_workspace
 from stretto.state.errors import BadInput
 from tests.agents.gitproject import run_git, snapshot, write_files
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 
 
