@@ -3,8 +3,8 @@
     python benchmarks/bench_makespan.py [--plans 6] [--tasks 20] [--slots 4] [--seed 7]
 
 Random plans of tasks with heavy-tailed durations run three ways, interleaved: compiled by Stretto, with real git, event
-log and checkpoints; as waves, each of which waits for the last (asyncio alone, no overhead of ours); and on paper, longest
-tail first, with the same durations. The columns are seconds and the ratio to the paper schedule.
+log and checkpoints; as waves, each of which waits for the last (asyncio alone, no overhead of ours); and on paper,
+longest tail first, with the same durations. The columns are seconds and the ratio to the paper schedule.
 """
 
 import argparse

@@ -65,7 +65,8 @@ def tasks(plan: Plan, first_phase: int = 1) -> PlanTasks:
 
     - A task waits for every task of an earlier phase that writes what it reads or writes.
     - Two tasks of one phase that write the same path run in the order of the list; `notes` says so.
-    - A task without declared writes may write anywhere, so the above holds between it and every other task.
+    - A task without declared writes may write anywhere, so across phases it is ordered with every other task. Inside a
+      phase it is not: each task works in a worktree of its own, and what cannot be merged goes back to be done again.
 
     Raises:
         BadInput: See `check`; or there is no such phase; or an open phase has no task at all.
@@ -102,11 +103,13 @@ def _implied(specs: Sequence[TaskSpec], phase_of: Mapping[str, int]) -> tuple[di
             if earlier.id in before[later.id] or later.id in before[earlier.id]:
                 continue
             together = phase_of[earlier.id] == phase_of[later.id]
-            if path := _clash(earlier, later, reads=not together):
+            if path := _clash(earlier, later, together=together):
                 extra[later.id].append(earlier.id)
                 _follow(before, later.id, earlier.id)
                 if together:
-                    notes.append(f"{later.id} waits for {earlier.id}: {path}, and the plan gives them no order.")
+                    notes.append(
+                        f"{later.id} waits for {earlier.id}: both write {path!r}, and the plan gives them no order."
+                    )
     return extra, notes
 
 
@@ -117,14 +120,12 @@ def _follow(before: dict[str, set[str]], later: str, earlier: str) -> None:
             known.update(gained)
 
 
-def _clash(earlier: TaskSpec, later: TaskSpec, *, reads: bool) -> str:
-    """Why two tasks cannot run at once, or an empty string."""
-    for task in (earlier, later):
-        if not task.writes:
-            return f"{task.id} does not say what it writes"
-    wanted = (*later.writes, *(later.reads if reads else ()))
-    shared = [path for path in earlier.writes if any(overlap(path, other) for other in wanted)]
-    return f"both write {shared[0]!r}" if shared else ""
+def _clash(earlier: TaskSpec, later: TaskSpec, *, together: bool) -> str:
+    """The path for which two tasks cannot run at once, `anything` if it is not known, or an empty string."""
+    if not together and not (earlier.writes and later.writes):
+        return "anything"
+    wanted = later.writes if together else (*later.writes, *later.reads)
+    return next((path for path in earlier.writes if any(overlap(path, other) for other in wanted)), "")
 
 
 def _spec(plan: Plan, phase: PlanPhase, task: PlanTask) -> TaskSpec:

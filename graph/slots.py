@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 _SETTLING_STEPS = 16
-"""Steps of the event loop before a free place is given away: tasks that became ready in the same moment, at the start of a
-phase or by the end of the task that left, are on their way to the queue, and one of them may have the longest tail."""
+"""Steps of the event loop before a free place is given away: tasks that became ready in the same moment, at the start
+of a phase or by the end of the task that left, are on their way to the queue; one of them may have the longest tail."""
 
 
 class Slots:
