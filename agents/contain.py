@@ -153,11 +153,3 @@ def _skipped(reached: set[int], globs: list[str]) -> set[int]:
         if at in found and globs[at] == "**":
             found.add(at + 1)
     return found
-
-
-def declared(path: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a task that declares `patterns` may write `path`. A folder covers what is below it; none covers all."""
-    if not patterns:
-        return True
-    tidy = [pattern.removeprefix("./").rstrip("/") for pattern in patterns]
-    return any(path == p or path.startswith(f"{p}/") or fnmatchcase(path, p) for p in tidy)

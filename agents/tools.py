@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from stretto.agents.contain import Inside, Outside, declared, matches
+from stretto.agents.contain import Inside, Outside, matches
 from stretto.agents.data import bad_outcome
+from stretto.agents.declared import undeclared
 from stretto.agents.execute import Execute, Finished
 from stretto.agents.roles import Role
 from stretto.state.errors import StrettoError
@@ -157,7 +158,7 @@ class Toolbox:
         return Result(f"Edited {args.path}.")
 
     def _may_write(self, path: str) -> None:
-        if not declared(str(self._inside.relative(path)), self._declared):
+        if undeclared(self._declared, [str(self._inside.relative(path))]):
             raise Outside(f"{path!r} is not among the declared writes of this task: {', '.join(self._declared)}.")
 
     def _write(self, path: str, content: bytes) -> None:

@@ -9,8 +9,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from stretto.agents import paths
 from stretto.agents.task import Budget, Frozen, RoleName
-from stretto.graph import dag, paths
+from stretto.graph import dag
 from stretto.state.errors import BadInput
 from stretto.state.ids import task_id, workflow_id
 

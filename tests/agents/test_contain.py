@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stretto.agents.contain import Inside, Outside, declared, matches
+from stretto.agents.contain import Inside, Outside, matches
 
 
 @pytest.fixture
@@ -161,19 +161,3 @@ def test_globs_keep_to_folders(path: str, glob: str, fits: bool) -> None:
 
 def test_a_hostile_glob_takes_no_time() -> None:
     assert not matches("/".join("a" * 60), "/".join(["**", "a"] * 60) + "/b")
-
-
-@pytest.mark.parametrize(
-    ("path", "patterns", "may"),
-    [
-        ("src/a.py", (), True),
-        ("src/a.py", ("src/a.py",), True),
-        ("src/a.py", ("./src/",), True),
-        ("src/a.py", ("src",), True),
-        ("src/a.py", ("src/*.py",), True),
-        ("src2/a.py", ("src",), False),
-        ("tests/a.py", ("src", "docs/*"), False),
-    ],
-)
-def test_a_declared_folder_covers_what_is_below_it(path: str, patterns: tuple[str, ...], may: bool) -> None:
-    assert declared(path, patterns) is may

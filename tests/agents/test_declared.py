@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.agents.declared import undeclared
+from stretto.agents.paths import overlap
 
 NAMES = st.text("abc[]", min_size=1, max_size=3)
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
@@ -34,6 +35,8 @@ def test_an_entry_allows_what_it_names(entry: str, path: str) -> None:
     [
         ("src", "srcs/app.py"),
         ("src/*.py", "src/app.js"),
+        ("src/*.py", "src/deep/app.py"),
+        ("*.py", "src/app.py"),
         ("src/app.py", "src/app.py.bak"),
         (".", "../outside.py"),
         ("*", "../outside.py"),
@@ -55,6 +58,12 @@ def test_a_declared_path_covers_itself_and_all_below(declared: str, below: list[
     path = "/".join([declared, *below])
 
     assert undeclared([declared], [path, f"../{path}"]) == [f"../{path}"]
+
+
+@given(one=PATHS, two=PATHS, path=PATHS)
+def test_two_entries_that_allow_one_path_are_known_to_overlap(one: str, two: str, path: str) -> None:
+    if not undeclared([one], [path]) and not undeclared([two], [path]):
+        assert overlap(one, two)
 
 
 @given(writes=st.lists(PATHS, min_size=1, max_size=3), changed=st.lists(PATHS, max_size=5), more=PATHS)

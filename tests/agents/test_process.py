@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from stretto.agents.process import Finished, Limits, run
+from stretto.agents.execute import Finished
+from stretto.agents.process import Limits, run
 from stretto.state.errors import BadInput, PermanentError
 
 ENV = {"PATH": os.environ["PATH"]}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.graph.paths import overlap
+from stretto.agents.paths import overlap
 
 MEETING = [
     ("src/a.py", "src/a.py"),

@@ -35,6 +35,14 @@ def declared(path: str, field: str) -> str:
     return path
 
 
+def covers(entry: str, path: str) -> bool:
+    """Whether the declared path or glob `entry` allows the file `path`.
+
+    Agrees with `overlap`: two entries that cover one file overlap.
+    """
+    return _meet(_components(entry), tuple(normpath(path).split("/")), "**", _same_name)
+
+
 @lru_cache(maxsize=4096)
 def overlap(one: str, two: str) -> bool:
     """Whether two declared paths or globs may name the same file. In doubt, yes."""
