@@ -9,7 +9,7 @@ def undeclared(writes: Sequence[str], changed: Sequence[str]) -> list[str]:
     """The paths of `changed` that no entry of `writes` allows, in their order.
 
     An entry is a path, a glob (`*` stays in one folder, `**` spans any) or a folder, which covers all below it. Nothing
-    declared allows everything. A path outside the project's folder (`../x`) is allowed only by an entry that begins with
+    declared allows everything. A path outside the project (`../x`) is allowed only by an entry that begins with
     `..` itself.
     """
     if not writes:
