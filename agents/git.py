@@ -5,8 +5,10 @@ literally, and no `GIT_DIR` or `GIT_INDEX_FILE` leaks in from a hook or a termin
 """
 
 import asyncio
+import functools
 import os
 import re
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -123,25 +125,29 @@ class Git:
         Raises:
             PermanentError: There is no git.
         """
+        blocking = functools.partial(self._call, args, stdin, {**environment(os.environ), **(env or {})})
+        ending = asyncio.get_running_loop().run_in_executor(None, blocking)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._argv(args),
+            return await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await asyncio.wait([ending])
+            raise
+
+    def _call(self, args: Sequence[str], stdin: bytes | None, env: Mapping[str, str]) -> Ran:
+        """In a thread: asyncio's own subprocesses hang when the loop is torn down while one is starting (3.11)."""
+        try:
+            done = subprocess.run(
+                self._argv(args),
                 cwd=self.root,
-                env={**environment(os.environ), **(env or {})},
-                stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
+                env=env,
+                input=stdin or b"",
+                check=False,
+                capture_output=True,
                 start_new_session=True,  # Ctrl-C in the terminal must not stop git with half a checkout written
             )
         except FileNotFoundError as error:
             raise _missing(self.root) from error
-        ending = asyncio.ensure_future(process.communicate(stdin))
-        try:
-            out, err = await asyncio.shield(ending)
-        except asyncio.CancelledError:
-            await ending
-            raise
-        return Ran(process.returncode or 0, out, err)
+        return Ran(done.returncode, done.stdout, done.stderr)
 
     async def run(
         self,

@@ -101,13 +101,13 @@ async def _rewrite(
 def _versions(landings: Sequence[_Landing], rank: int) -> Entries:
     """For each path its version after the last landing of the groups up to `rank`, in the order of landing.
 
-    Of one landing the removals come first, so that a file which became a folder makes room for what is in it.
+    Of one landing the paths come in their order, so that a file is gone before the folder that takes its place.
     """
     last: dict[str, tuple[int, Entry | None]] = {}
     for position, landing in enumerate(landings):
         if landing.rank <= rank:
             last.update({d.path: (position, d.new) for d in landing.changed})
-    ordered = sorted(last.items(), key=lambda item: (item[1][0], item[1][1] is not None, item[0]))
+    ordered = sorted(last.items(), key=lambda item: (item[1][0], item[0]))
     return [(path, entry) for path, (_, entry) in ordered]
 
 

@@ -105,9 +105,9 @@ def file_for_a_folder(project: GitProject) -> None:
         (staged, "mine.py"),
         (moved, "moved"),
         (elsewhere, "feature"),
-        (untracked, "specs/plan.md"),
-        (ignored, "specs/plan.md"),
-        (file_for_a_folder, "specs"),
+        (untracked, "in the way: specs/plan.md"),
+        (ignored, "in the way: specs/plan.md"),
+        (file_for_a_folder, "in the way: specs"),
     ],
 )
 def test_a_checkout_with_something_to_lose_is_left_alone_and_the_command_given(

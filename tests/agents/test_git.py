@@ -45,6 +45,25 @@ def test_a_cancelled_caller_waits_until_git_has_ended(git_project: GitProject) -
     assert (git_project.root / "done").exists()
 
 
+def test_a_loop_that_is_torn_down_while_git_starts_does_not_hang(git_project: GitProject) -> None:
+    git = Git(git_project.root)
+
+    async def keep_asking(fails: bool) -> None:
+        for _ in range(5):
+            await git.run("rev-parse", "HEAD")
+        if fails:
+            raise RuntimeError("one of the tasks")
+        while True:
+            await git.run("rev-parse", "HEAD")
+
+    async def main() -> None:
+        await asyncio.gather(*(keep_asking(n == 3) for n in range(8)))
+
+    for _ in range(5):
+        with pytest.raises(RuntimeError, match="one of the tasks"):
+            asyncio.run(main())
+
+
 def test_paths_come_back_byte_for_byte() -> None:
     assert split("a b\0ü\0".encode() + b"\xff\0") == ["a b", "ü", "\udcff"]
 

@@ -172,6 +172,27 @@ def test_a_rename_on_one_side_and_an_edit_on_the_other_are_both_kept(git_project
     assert git_project.git("show", "stretto/w_1:main.py").endswith("FIVE")
 
 
+def test_a_file_that_the_merge_puts_elsewhere_is_not_checked_in_both_places(git_project: GitProject) -> None:
+    """One task renames a folder while another adds a file to it: git, if told so, moves the new file."""
+    git_project.git("config", "merge.directoryRenames", "true")
+    git_project.commit({"old/a.py": "a\n" * 9, "old/b.py": "b\n" * 9}, "Add old")
+
+    async def main(repo: Repository) -> tuple[Landing, list[str]]:
+        two, sha = await attempt(repo, "T2", {"old/new.py": "new\n"})
+        one = await open_workspace(repo, "w_1", "T1")
+        (one.cwd / "old").rename(one.cwd / "fresh")
+        renamed = await one.commit("Rename", "implementation/T1")
+        assert renamed
+        await landed(one, renamed, Checked())
+        landing = await landed(two, sha, Checked())
+        return landing, sorted(str(p.relative_to(two.cwd)) for p in two.cwd.rglob("*.py"))
+
+    landing, checked = run(main(begun(git_project)))
+
+    assert landing.status == "landed"
+    assert checked == ["app.py", "fresh/a.py", "fresh/b.py", "fresh/new.py"]
+
+
 def test_a_task_that_has_landed_does_not_land_twice(git_project: GitProject) -> None:
     async def main(repo: Repository) -> tuple[Landing, Landing]:
         first = await landed(*await attempt(repo, "T1", {"a.py": "1"}), Checked())
