@@ -1,1 +1,47 @@
-"""In which order: specs, templates, analysis, compilation to LangGraph, runs."""
+"""In which order: specs, templates, analysis, compilation to LangGraph, runs.
+
+What stands in `__all__` is for programs; each name is imported when it is first asked for, so importing the package
+costs nothing.
+"""
+
+TYPE_CHECKING = False  # typing's own costs more than the rest of this file; checkers know the name
+
+if TYPE_CHECKING:
+    from stretto.graph.compiler import compile  # noqa: A004 - the field's word
+    from stretto.graph.control import Control
+    from stretto.graph.driver import Answer, Result
+    from stretto.graph.run import resume, start, stream
+    from stretto.graph.spec import Limits, PhaseSpec, Spec, TaskSpec, validate
+    from stretto.graph.template import instantiate, load_template
+else:
+    _HOMES = {
+        "compile": "compiler",
+        "Control": "control",
+        **dict.fromkeys(("Answer", "Result"), "driver"),
+        **dict.fromkeys(("resume", "start", "stream"), "run"),
+        **dict.fromkeys(("Limits", "PhaseSpec", "Spec", "TaskSpec", "validate"), "spec"),
+        **dict.fromkeys(("instantiate", "load_template"), "template"),
+    }
+
+    def __getattr__(name):
+        from stretto.state.lazy import load
+
+        return load(__name__, name, _HOMES)
+
+
+__all__ = [
+    "Answer",
+    "Control",
+    "Limits",
+    "PhaseSpec",
+    "Result",
+    "Spec",
+    "TaskSpec",
+    "compile",
+    "instantiate",
+    "load_template",
+    "resume",
+    "start",
+    "stream",
+    "validate",
+]

@@ -1,1 +1,27 @@
-"""What survives a crash: the store, the event log, checkpoints, leases."""
+"""What survives a crash: the store, the event log, checkpoints, leases.
+
+What stands in `__all__` is for programs; each name is imported when it is first asked for.
+"""
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from stretto.state.checkpoint import DiskCacheSaver
+    from stretto.state.errors import BadInput, PermanentError, StrettoError, TransientError
+    from stretto.state.log import Log
+    from stretto.state.wire import Event
+else:
+    _HOMES = {
+        "DiskCacheSaver": "checkpoint",
+        **dict.fromkeys(("BadInput", "PermanentError", "StrettoError", "TransientError"), "errors"),
+        "Log": "log",
+        "Event": "wire",
+    }
+
+    def __getattr__(name):
+        from stretto.state.lazy import load
+
+        return load(__name__, name, _HOMES)
+
+
+__all__ = ["BadInput", "DiskCacheSaver", "Event", "Log", "PermanentError", "StrettoError", "TransientError"]
