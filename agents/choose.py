@@ -6,6 +6,7 @@ from stretto.agents.cassette import Header, same_task
 from stretto.agents.command import CommandRunner
 from stretto.agents.execute import Execute
 from stretto.agents.model import ModelRunner
+from stretto.agents.process import run
 from stretto.agents.providers import chat_factory
 from stretto.agents.record import Recorder
 from stretto.agents.replay import ReplayRunner
@@ -21,7 +22,7 @@ def parse_runner(
     text: str,
     *,
     project: Path,
-    execute: Execute,
+    execute: Execute = run,
     patience: Patience | None = None,
     record: Recorder | None = None,
 ) -> Runner:
@@ -30,7 +31,7 @@ def parse_runner(
     Args:
         text: `model:PROVIDER/NAME`, `model:script/PATH`, `replay:PATH`, `replay:PATH?strict` or `command:ARG…`.
         project: The project folder.
-        execute: Starts programs.
+        execute: Starts programs; they die with this process.
         patience: The workflow's budget for a provider's outages.
         record: Keeps the turns of a model runner.
 

@@ -1,6 +1,7 @@
 """start, resume, stream: a workflow from its spec to its end, driven by this process.
 
-    result = await start(spec, project=Path("."), runner=parse_runner("command:./agent"))
+    project = Path("/path/to/project")
+    result = await start(spec, project=project, runner=parse_runner("command:./agent", project=project))
 
 A driver holds the workflow's lease. Whatever ends it, `resume` goes on from the last checkpoint: what was finished is
 kept.
