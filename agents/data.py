@@ -7,10 +7,20 @@ wrong type, an unknown dependency, a path out of the project) is an error that n
 import re
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
+from itertools import count
 from pathlib import PurePosixPath
-from typing import Annotated, Any, ClassVar, Literal, Self, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+)
 
 from stretto.agents.roles import ROLES
 from stretto.state.errors import BadInput, StrettoError
@@ -50,24 +60,43 @@ def _task_name(text: str) -> str:
     return text
 
 
-def _none_is_empty(value: object) -> object:
-    return () if value is None else value
+def _task_name_or_none(text: str) -> str:
+    return _task_name(text.strip()) if text.strip() else ""
+
+
+def _none_is_empty_text(value: object) -> object:
+    return "" if value is None else value
 
 
 def _one_is_many(value: object) -> object:
-    return (value,) if isinstance(value, str) else _none_is_empty(value)
+    """Null is an absent list, and one text a list of one."""
+    if value is None or value == "":
+        return ()
+    return (value,) if isinstance(value, str) else value
 
 
-def _titled(value: object) -> object:
-    return value.strip().capitalize() if isinstance(value, str) else value
+def _level(value: object) -> object:
+    """`low`, `Medium`, `HIGH`; anything else says nothing."""
+    word = value.strip().capitalize() if isinstance(value, str) else ""
+    return word if word in LEVELS else ""
 
 
-Text = Annotated[str, Field(min_length=1)]
+def _stripped(text: str) -> str:
+    if not (bare := text.strip()):
+        raise ValueError("is empty")
+    return bare
+
+
+LEVELS = ("Low", "Medium", "High")
+Text = Annotated[str, Field(min_length=1), AfterValidator(_stripped)]
+Said = Annotated[str, BeforeValidator(_none_is_empty_text)]
 Path = Annotated[str, AfterValidator(relative_path)]
-Paths = Annotated[tuple[Path, ...], BeforeValidator(_none_is_empty)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_none_is_empty)]
-Evidence = Annotated[tuple[str, ...], BeforeValidator(_one_is_many)]
-Complexity = Annotated[Literal["Low", "Medium", "High"], BeforeValidator(_titled)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_one_is_many)]
+Names = Annotated[tuple[Annotated[str, AfterValidator(_task_name)], ...], BeforeValidator(_one_is_many)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_one_is_many)]
+Complexity = Annotated[
+    Literal["Low", "Medium", "High", ""], BeforeValidator(_level), WithJsonSchema({"enum": list(LEVELS)})
+]
 
 
 class Loose(BaseModel):
@@ -79,22 +108,23 @@ class Loose(BaseModel):
 class PlannedTask(Loose):
     """One unit of a plan. `writes` empty means anywhere."""
 
-    id: Annotated[str, AfterValidator(_task_name)]
+    id: Annotated[str, BeforeValidator(_none_is_empty_text), AfterValidator(_task_name_or_none)] = ""
     title: Text
-    description: str = ""
+    description: Said = ""
     reads: Paths = ()
     writes: Paths = ()
-    depends_on: Texts = ()
+    depends_on: Names = ()
     checks: Texts = ()
 
 
 class PlannedPhase(Loose):
-    """One phase of a plan."""
+    """One phase of a plan; `testing` are the commands that must pass after it."""
 
     name: Text
-    objective: str = ""
-    complexity: Complexity = "Medium"
+    objective: Said = ""
+    complexity: Complexity = ""
     tasks: tuple[PlannedTask, ...] = Field(min_length=1)
+    testing: Texts = ()
 
 
 class ResearcherData(Loose):
@@ -105,29 +135,48 @@ class ResearcherData(Loose):
 
 
 class PlannerData(Loose):
-    """A plan."""
+    """A plan. A task without an id gets `T<phase>.<n>`."""
 
     title: Text
-    overview: str = ""
+    overview: Said = ""
+    success_criteria: Texts = ()
+    technical_design: Said = ""
     phases: tuple[PlannedPhase, ...] = Field(min_length=1)
+    testing_strategy: Said = ""
+    documentation: Said = ""
+    dependencies: Said = ""
+    notes: Said = ""
 
-    @model_validator(mode="after")
-    def _tasks_fit(self) -> Self:
-        fitting([task for phase in self.phases for task in phase.tasks])
-        return self
+    @field_validator("phases")
+    @classmethod
+    def _tasks_fit(cls, phases: tuple[PlannedPhase, ...]) -> tuple[PlannedPhase, ...]:
+        given = [
+            phase.model_copy(update={"tasks": _named(phase.tasks, f"T{number}.")})
+            for number, phase in enumerate(phases, 1)
+        ]
+        fitting([task for phase in given for task in phase.tasks])
+        return tuple(given)
 
 
 class DebuggerData(Loose):
-    """Why something fails, and the tasks that cure it."""
+    """Why something fails, and the tasks that cure it. A task without an id gets `D<n>`."""
 
     cause: Text
-    evidence: Evidence = ()
+    evidence: Texts = ()
     tasks: tuple[PlannedTask, ...] = ()
 
-    @model_validator(mode="after")
-    def _tasks_fit(self) -> Self:
-        fitting(self.tasks)
-        return self
+    @field_validator("tasks")
+    @classmethod
+    def _tasks_fit(cls, tasks: tuple[PlannedTask, ...]) -> tuple[PlannedTask, ...]:
+        given = _named(tasks, "D")
+        fitting(given)
+        return given
+
+
+def _named(tasks: Sequence[PlannedTask], prefix: str) -> tuple[PlannedTask, ...]:
+    taken = {t.id for t in tasks}
+    free = (name for n in count(1) if (name := f"{prefix}{n}") not in taken)
+    return tuple(t if t.id else t.model_copy(update={"id": next(free)}) for t in tasks)
 
 
 class DocumenterData(Loose):

@@ -9,7 +9,7 @@ from stretto.graph.channels import step_key
 from stretto.graph.committing import commit, listing
 from stretto.graph.context import Fact, Step
 from stretto.graph.numbering import file_name, next_number
-from stretto.graph.plan_data import tasks_from_data
+from stretto.graph.plan_data import cures
 from stretto.graph.report_file import render_debug_report
 from stretto.graph.spec import TaskSpec
 from stretto.graph.stages import Closed, artifacts, as_task, why
@@ -41,9 +41,13 @@ class Debugging:
         for task in step.tasks:
             found = DebuggerData.model_validate(step.finished[task.task_id].data)
             name = file_name(number + len(files), f"debug {issue(step)}")
-            cures = tasks_from_data([t.model_dump() for t in found.tasks])
             files[f"{REPORTS}/{name}"] = render_debug_report(
-                issue(step), found.cause, found.evidence, cures, date=step.run.date, workflow_id=step.run.workflow_id
+                issue(step),
+                found.cause,
+                found.evidence,
+                cures(found),
+                date=step.run.date,
+                workflow_id=step.run.workflow_id,
             )
         left = await commit(step, files, f"docs: debug report on {issue(step)}")
         data = step.finished[step.tasks[0].task_id].data
