@@ -2,12 +2,8 @@
 
 import asyncio
 import json
-import os
-import signal
 import sys
 import time
-from asyncio.subprocess import PIPE
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +11,10 @@ import pytest
 
 from stretto.agents.command import CommandRunner
 from stretto.agents.data import schema_for
-from stretto.agents.execute import Finished
+from stretto.agents.process import run as execute
 from stretto.agents.runner import Surroundings
 from stretto.agents.task import Artifact, Brief, Budget, Outcome, RoleName, Usage
 from stretto.state.errors import BadInput, PermanentError
-
-
-async def execute(
-    argv: Sequence[str],
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-    stdin: bytes = b"",
-    timeout: float | None = None,  # noqa: ASYNC109 - the shape of Execute
-    limit_bytes: int = 1_000_000,
-) -> Finished:
-    began = time.monotonic()
-    program = await asyncio.create_subprocess_exec(
-        *argv, cwd=cwd, env=dict(env), stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
-    )
-    try:
-        out, err = await asyncio.wait_for(program.communicate(stdin), timeout)
-    except TimeoutError:
-        return Finished(None, b"", b"", timed_out=True, truncated=False, seconds=time.monotonic() - began)
-    finally:
-        if program.returncode is None:
-            os.killpg(program.pid, signal.SIGKILL)
-            await program.wait()
-    cut = max(len(out), len(err)) > limit_bytes
-    seconds = time.monotonic() - began
-    return Finished(program.returncode, out[:limit_bytes], err[:limit_bytes], False, cut, seconds)
 
 
 def brief(cwd: Path, role: RoleName = "implementer", **more: Any) -> Brief:
@@ -177,7 +147,7 @@ def test_a_program_that_went_away_is_the_runners_fault(tmp_path: Path) -> None:
     program.chmod(0o755)
     runner = CommandRunner("./agent", execute, project=tmp_path)
     program.unlink()
-    with pytest.raises(PermanentError, match="could not be started"):
+    with pytest.raises(PermanentError, match="Nothing was started"):
         asyncio.run(runner.run(brief(tmp_path), Surroundings()))
 
 

@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-import signal
 import sys
 import time
-from asyncio.subprocess import PIPE
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,40 +14,14 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 from pydantic import PrivateAttr
 
-from stretto.agents.execute import Finished
 from stretto.agents.loop import instructions
 from stretto.agents.model import ChatFactory, ModelRunner
+from stretto.agents.process import run as execute
 from stretto.agents.retry import Patience
 from stretto.agents.runner import Surroundings
 from stretto.agents.script import Script, ScriptedChatModel
 from stretto.agents.task import Artifact, Brief, Budget, Outcome, RoleName
 from stretto.state.errors import PermanentError
-
-
-async def execute(
-    argv: Sequence[str],
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-    stdin: bytes = b"",
-    timeout: float | None = None,  # noqa: ASYNC109 - the shape of Execute
-    limit_bytes: int = 1_000_000,
-) -> Finished:
-    began = time.monotonic()
-    program = await asyncio.create_subprocess_exec(
-        *argv, cwd=cwd, env=dict(env), stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
-    )
-    try:
-        out, err = await asyncio.wait_for(program.communicate(stdin), timeout)
-    except TimeoutError:
-        return Finished(None, b"", b"", timed_out=True, truncated=False, seconds=time.monotonic() - began)
-    finally:
-        if program.returncode is None:
-            os.killpg(program.pid, signal.SIGKILL)
-            await program.wait()
-    cut = max(len(out), len(err)) > limit_bytes
-    seconds = time.monotonic() - began
-    return Finished(program.returncode, out[:limit_bytes], err[:limit_bytes], False, cut, seconds)
 
 
 def brief(cwd: Path, role: RoleName = "implementer", **more: Any) -> Brief:

@@ -4,10 +4,7 @@ import asyncio
 import json
 import os
 import random
-import signal
-import time
-from asyncio.subprocess import PIPE
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,8 +15,8 @@ from langchain_core.messages import AIMessage, BaseMessage, InvalidToolCall, Too
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from stretto.agents.cassette import Header, lint, load
-from stretto.agents.execute import Finished
 from stretto.agents.model import ChatFactory, Model, ModelRunner
+from stretto.agents.process import run as execute
 from stretto.agents.record import Recorder
 from stretto.agents.redact import Redactor
 from stretto.agents.replay import ReplayRunner
@@ -27,33 +24,6 @@ from stretto.agents.runner import Runner, Surroundings
 from stretto.agents.script import Script, ScriptedChatModel
 from stretto.agents.task import Brief, Outcome
 from stretto.state.errors import BadInput, PermanentError
-
-
-async def execute(
-    argv: Sequence[str],
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-    stdin: bytes = b"",
-    timeout: float | None = None,  # noqa: ASYNC109 - the shape of Execute
-    limit_bytes: int = 1_000_000,
-) -> Finished:
-    began = time.monotonic()
-    program = await asyncio.create_subprocess_exec(
-        *argv, cwd=cwd, env=dict(env), stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
-    )
-    try:
-        out, err = await asyncio.wait_for(program.communicate(stdin), timeout)
-    except TimeoutError:
-        return Finished(None, b"", b"", timed_out=True, truncated=False, seconds=time.monotonic() - began)
-    finally:
-        if program.returncode is None:
-            os.killpg(program.pid, signal.SIGKILL)
-            await program.wait()
-    cut = max(len(out), len(err)) > limit_bytes
-    seconds = time.monotonic() - began
-    return Finished(program.returncode, out[:limit_bytes], err[:limit_bytes], False, cut, seconds)
-
 
 LANES = 32
 HEADER = Header(origin="authored", task="Add JWT authentication", workflow="w_001", recorded_at="2026-01-02T03:04:05Z")

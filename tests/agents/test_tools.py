@@ -2,46 +2,17 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
-import time
-from asyncio.subprocess import PIPE
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stretto.agents.execute import Finished
+from stretto.agents.process import run as execute
 from stretto.agents.roles import load_role
 from stretto.agents.tools import Result, Toolbox, schemas, shortened
-
-
-async def execute(
-    argv: Sequence[str],
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-    stdin: bytes = b"",
-    timeout: float | None = None,  # noqa: ASYNC109 - the shape of Execute
-    limit_bytes: int = 1_000_000,
-) -> Finished:
-    began = time.monotonic()
-    program = await asyncio.create_subprocess_exec(
-        *argv, cwd=cwd, env=dict(env), stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
-    )
-    try:
-        out, err = await asyncio.wait_for(program.communicate(stdin), timeout)
-    except TimeoutError:
-        return Finished(None, b"", b"", timed_out=True, truncated=False, seconds=time.monotonic() - began)
-    finally:
-        if program.returncode is None:
-            os.killpg(program.pid, signal.SIGKILL)
-            await program.wait()
-    cut = max(len(out), len(err)) > limit_bytes
-    seconds = time.monotonic() - began
-    return Finished(program.returncode, out[:limit_bytes], err[:limit_bytes], False, cut, seconds)
 
 
 @pytest.fixture
