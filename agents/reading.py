@@ -1,4 +1,4 @@
-"""Reading the workflow's branch without a checkout: names in a folder, one file, lines changed."""
+"""Reading a workflow's branch without a checkout: names in a folder, one file, lines changed; and whose there are."""
 
 import posixpath
 
@@ -28,6 +28,12 @@ async def numstat(repository: Repository, workflow_id: str) -> list[tuple[str, i
     out = await repository.git.run("diff", "--numstat", "-z", "--no-renames", "--no-ext-diff", start.base, tip)
     rows = (line.split("\t", 2) for line in out.decode(errors="replace").split("\0") if line)
     return [(path, _count(inserted), _count(deleted)) for inserted, deleted, path in rows]
+
+
+async def workflows(repository: Repository) -> set[str]:
+    """The workflows that git knows work of, finished, taken back or forgotten by a store that is gone."""
+    out = await repository.git.run("for-each-ref", "--format=%(refname)", "refs/stretto/", "refs/heads/stretto/")
+    return {ref.removeprefix("refs/").removeprefix("heads/").split("/")[1] for ref in out.decode().split()}
 
 
 def _count(text: str) -> int | None:

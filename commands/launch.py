@@ -11,8 +11,10 @@ from typing import Any
 
 from stretto.agents.choose import header_for, parse_runner
 from stretto.agents.process import run as execute
+from stretto.agents.reading import workflows
 from stretto.agents.record import Recorder
 from stretto.agents.replay import REPLAYED, ReplayRunner
+from stretto.agents.repository import open_repository
 from stretto.agents.retry import Patience
 from stretto.agents.runner import Runner
 from stretto.commands.app import App
@@ -38,14 +40,15 @@ def new_id(invocation: Invocation, app: App, description: str) -> WorkflowId:
     """`--workflow-id`, or a name made from the description that is not taken."""
     if given := invocation.flags.get("workflow-id"):
         return workflow_id(str(given), field="--workflow-id")
-    log = Log.find(app.directory)
-    if log is None:
-        return name_workflow(description, lambda _: False)
-    try:
-        taken = {w.id for w in log.workflows()}
-    finally:
-        log.close()
+    taken = asyncio.run(_in_git(app))
+    if log := Log.find(app.directory):
+        with log:
+            taken |= {w.id for w in log.workflows()}
     return name_workflow(description, taken.__contains__)
+
+
+async def _in_git(app: App) -> set[str]:
+    return await workflows(await open_repository(app.project, app.directory))
 
 
 def runner_for(app: App, invocation: Invocation, spec: Spec) -> Runner:

@@ -1,7 +1,7 @@
 """What stages share with the repository: reading at the start of a step, one commit at its end."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stretto.agents import reading
@@ -29,13 +29,15 @@ async def text(step: Step, path: str, *, at_head: bool = False) -> str | None:
     return None if found is None else found.decode("utf-8", errors="replace")
 
 
-async def commit(step: Step, files: Mapping[str, str], subject: str, *, part: str = "") -> list[dict[str, Any]]:
-    """Commit files to the workflow's branch, once for a step, and return them as artifacts."""
+async def commit(
+    step: Step, files: Mapping[str, str], subject: str, *, without: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Commit files to the workflow's branch, and remove those `without`, once for a step; return them as artifacts."""
     if files:
-        body = {path: content.encode() for path, content in files.items()}
-        await step.run.repository.commit_files(
-            step.run.workflow_id, body, shorten(subject), key=f"{step.run.workflow_id}/{step.key}{part}"
-        )
+        gone: dict[str, bytes | None] = dict.fromkeys(without)
+        body = {**gone, **{path: content.encode() for path, content in files.items()}}
+        key = f"{step.run.workflow_id}/{step.key}"
+        await step.run.repository.commit_files(step.run.workflow_id, body, shorten(subject), key=key)
     return [artifact(path, content).model_dump() for path, content in files.items()]
 
 

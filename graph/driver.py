@@ -12,6 +12,7 @@ from langgraph.types import Command, StateSnapshot
 from stretto.agents.environment import ProjectEnvironment, find_environment
 from stretto.agents.local import LocalExecutor
 from stretto.agents.process import run as execute
+from stretto.agents.reading import workflows
 from stretto.agents.repository import Repository, open_repository
 from stretto.agents.runner import Runner
 from stretto.agents.task import Outcome, Task
@@ -26,13 +27,15 @@ from stretto.graph.slots import Slots
 from stretto.graph.spec import Spec
 from stretto.state import lease, store
 from stretto.state.checkpoint import DiskCacheSaver
-from stretto.state.errors import Fenced, InvalidTransition, StrettoError
+from stretto.state.errors import Fenced, InvalidTransition, StrettoError, WorkflowExists
 from stretto.state.log import Log
 from stretto.state.rows import Fence, WorkflowRow
 from stretto.state.settings import load as load_settings
 from stretto.state.wire import Event
 
 LOOK_EVERY = 0.15
+PREFIX = "prefix"
+"""The fact that holds the project's folder, seen from the repository's root."""
 Durability = Literal["power", "process"]
 End = Literal["completed", "failed", "paused", "cancelled"]
 
@@ -85,9 +88,15 @@ class Driver:
         self.graph = compile_spec(spec, checkpointer=self.saver)
 
     @classmethod
-    async def open(cls, spec: Spec, place: Place, runner: Runner, control: Control) -> "Driver":
+    async def open(cls, spec: Spec, place: Place, runner: Runner, control: Control, *, new: bool) -> "Driver":
         """Find the repository first: a project that cannot be worked on leaves nothing behind."""
         repository = await open_repository(place.project, place.directory())
+        if new and spec.workflow_id in await workflows(repository):
+            raise WorkflowExists(
+                f"Git has work of a workflow {spec.workflow_id!r} already (refs/stretto/{spec.workflow_id}).",
+                field="workflow_id",
+                next_steps=("Choose another id with --workflow-id.",),
+            )
         return cls(spec, place, runner, control, repository)
 
     async def close(self) -> None:
@@ -116,6 +125,7 @@ class Driver:
                 data=facts,
             )
             if created:
+                tx.put_fact(spec.workflow_id, PREFIX, self.repository.prefix)
                 tx.set_status(spec.workflow_id, "SCHEDULED", {"start_time": "immediate"})
 
     async def drive(

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from stretto.agents.task import Task
+from stretto.graph.channels import step_key
 from stretto.graph.committing import commit, listing
 from stretto.graph.context import Fact, Step
-from stretto.graph.numbering import file_name, next_number
+from stretto.graph.numbering import file_name, next_number, number_of
 from stretto.graph.plan import Criterion, Plan
 from stretto.graph.plan_data import from_data
 from stretto.graph.plan_file import render
@@ -35,15 +36,16 @@ class Planning:
         return (Fact("PLAN_STARTED", step.phase.name, {"context_preserved": bool(tasks and tasks[0].inputs)}),)
 
     async def close(self, step: Step) -> Closed:
-        """Write the plan and commit it."""
+        """Write the plan and commit it, in the place of one that was sent back."""
         if failure := why(step):
             events = (Fact("PLAN_FAILED", step.phase.name, {"reason": failure}, "error"),)
             return Closed({}, failed=failure, curable=False, events=events)
         data = step.finished[step.tasks[-1].task_id].data
         plan = plan_of(step, data)
-        name = file_name(next_number(await listing(step, PLANS)), plan.title)
-        path = f"{PLANS}/{name}"
-        left = await commit(step, {path: render(plan)}, f"docs: plan {plan.title}")
+        old = str(step.state["verdicts"].get(step_key(step.phase, step.number - 1), {}).get("plan", ""))
+        number = number_of(old) or next_number(await listing(step, PLANS))
+        path = f"{PLANS}/{file_name(number, plan.title)}"
+        left = await commit(step, {path: render(plan)}, f"docs: plan {plan.title}", without=[old] if old else [])
         completed = {"phases": len(plan.phases), "complexity": step.spec.complexity, "tasks": _count(plan)}
         return Closed(
             {"plan": path, "artifacts": left, "notes": list(tasks(plan).notes)},

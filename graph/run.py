@@ -17,11 +17,12 @@ from stretto.agents.choose import parse_runner
 from stretto.agents.process import run as execute
 from stretto.agents.runner import Runner
 from stretto.graph.control import Control
-from stretto.graph.driver import Answer, Driver, Place, Result, end_of
+from stretto.graph.driver import PREFIX, Answer, Driver, Place, Result, end_of
 from stretto.graph.spec import Limits, Spec, validate
 from stretto.state.errors import InvalidTransition, NotFound
 from stretto.state.log import Log
 from stretto.state.rows import WorkflowRow
+from stretto.state.store import find_project
 from stretto.state.wire import Event
 
 OnEvent = Callable[[Event], None]
@@ -60,7 +61,7 @@ async def start(
         WorkflowExists: The id is taken by another workflow.
     """
     place = Place(project, store, durability)
-    driver = await _opened(spec, place, runner, control)
+    driver = await _opened(spec, place, runner, control, new=True)
     try:
         driver.create(kind)
         return await driver.drive(on_event)
@@ -102,6 +103,7 @@ async def resume(
     """
     place = Place(project, store, durability)
     row, finished = find(workflow_id, place)
+    place = place._replace(project=folder_of(workflow_id, place))
     if row.status == "CANCELLED":
         raise InvalidTransition(
             f"Workflow {workflow_id!r} was cancelled and cannot be resumed. Its branch is still there.",
@@ -113,8 +115,8 @@ async def resume(
     spec = Spec.model_validate(row.spec)
     if limits:
         spec = spec.model_copy(update={"limits": limits(spec.limits)})
-    chosen = runner or parse_runner(row.runner, project=project, execute=execute)
-    driver = await _opened(spec, place, chosen, control)
+    chosen = runner or parse_runner(row.runner, project=place.project, execute=execute)
+    driver = await _opened(spec, place, chosen, control, new=False)
     try:
         return await driver.drive(on_event, resuming=row, answer=answer)
     finally:
@@ -141,9 +143,19 @@ def find(workflow_id: str, place: Place) -> tuple[WorkflowRow, Result | None]:
     raise NotFound(f"There is no workflow {workflow_id!r} in this store.", field="workflow_id", allowed=known)
 
 
-async def _opened(spec: Spec, place: Place, runner: Runner, control: Control | None) -> Driver:
+def folder_of(workflow_id: str, place: Place) -> Path:
+    """The folder that the workflow works on, wherever in the repository it is resumed from."""
+    log = Log.find(place.directory())
+    if log is None:
+        return place.project
+    with log:
+        prefix = log.fact(workflow_id, PREFIX)
+    return place.project if prefix is None else find_project(place.project) / str(prefix)
+
+
+async def _opened(spec: Spec, place: Place, runner: Runner, control: Control | None, *, new: bool) -> Driver:
     try:
-        return await Driver.open(validate(spec), place, runner, control or Control())
+        return await Driver.open(validate(spec), place, runner, control or Control(), new=new)
     except BaseException:
         await runner.close()
         raise
