@@ -1,25 +1,39 @@
 # Each target makes its own .venv: git, make and Python >= 3.11 are all a machine needs. uv is used when it is there.
-PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 python; do \
-	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+ifndef PYTHON
+PYTHON := $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+endif
 BIN := .venv/bin
+# `uv --version`, not `command -v`: version managers put a shim there that may have nothing behind it.
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+unexport PYTHONPATH PYTHONHOME
 
-.PHONY: demo test check quick bench clean python
+ifdef UV
+VENV = uv venv -q --python "$$(command -v $(PYTHON))" .venv
+INSTALL = VIRTUAL_ENV="$(CURDIR)/.venv" uv pip install -q -c constraints.txt
+else
+VENV = $(PYTHON) -m venv .venv
+INSTALL = { $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip -q; } && \
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+endif
 
-python:
+.PHONY: demo test check quick bench docs clean
+
+# An environment that is there is kept; `make clean` is the way to a new one. One whose Python is gone is of no use.
+$(shell [ -x $(BIN)/python ] || rm -rf .venv)
+$(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Stretto needs Python 3.11 or newer; none was found on PATH."; exit 1; }
+	@$(VENV) || { rm -rf .venv; echo "No environment could be made. On Debian and Ubuntu: apt install python3-venv."; exit 1; }
 
-.venv/.installed: pyproject.toml constraints.txt | python
-	@command -v uv >/dev/null 2>&1 && uv venv -q --clear --python $(PYTHON) .venv || $(PYTHON) -m venv --clear .venv
+.venv/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing Stretto in .venv ..."
-	@if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(CURDIR)/.venv uv pip install -q -c constraints.txt -e .; \
-	else $(BIN)/python -m pip install -q -c constraints.txt -e .; fi
+	@$(INSTALL) -e .
 	@touch $@
 
 .venv/.dev: .venv/.installed
 	@echo "installing the development tools in .venv ..."
-	@if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(CURDIR)/.venv uv pip install -q -c constraints.txt -e '.[dev]'; \
-	else $(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'; fi
+	@$(INSTALL) -e '.[dev]'
 	@touch $@
 
 demo: .venv/.installed            ## one sentence to committed work, killed and resumed, offline
@@ -41,5 +55,9 @@ quick: .venv/.dev                 ## the tests that take a minute
 bench: .venv/.dev                 ## every benchmark, one after the other
 	@for b in benchmarks/bench_*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
 
+docs: .venv/.dev                  ## rewrite what is generated in docs/: the table of modules, the pictures
+	$(BIN)/python docs/make_modules.py
+	$(BIN)/python docs/make_pictures.py
+
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .demo
+	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .demo
