@@ -37,7 +37,7 @@ class Recorder:
         self._turns: dict[tuple[str, int], Turn] = {}
         for turn in self._of_this_workflow(self._side) or self._of_this_workflow(path):
             self._keep(turn)
-        save(self._side, self._cassette())
+        self._begun = False
 
     def lane(self, lane: str, cwd: str) -> "LaneRecorder":
         """The witness of one conversation that takes place in `cwd`."""
@@ -47,14 +47,18 @@ class Recorder:
         """Keep a turn; what was kept of its lane after it belongs to an attempt that was cut off, and is dropped."""
         with self._lock:
             self._keep(turn)
-            if not self._side.exists():
+            if not (self._begun and self._side.exists()):
+                self._begun = True
                 save(self._side, self._cassette())
+                return
             with self._side.open("a", encoding="utf-8", errors="replace") as file:
                 file.write(line_of(turn) + "\n")
 
     def save(self) -> Cassette:
-        """Write the cassette and return it."""
+        """Write the cassette and return it; a workflow that was refused before its first turn leaves no file."""
         with self._lock:
+            if not self._turns:
+                return self._cassette()
             cassette = self._cassette()
             save(self.path, cassette)
             self._side.unlink(missing_ok=True)

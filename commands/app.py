@@ -9,6 +9,10 @@ from stretto.state.errors import BadInput
 from stretto.state.store import find_project, store_directory
 
 
+EVERYWHERE = frozenset({"json", "store", "project"})
+"""Flags that every command takes."""
+
+
 class App(NamedTuple):
     """The folder the command is about, the store it names, how to print, and the runner asked for."""
 
@@ -30,9 +34,9 @@ def require_supported(invocation: Invocation, supported: frozenset[str]) -> None
         BadInput: A flag is outside `supported`.
     """
     for flag in invocation.flags:
-        if flag not in supported | {"json", "store", "project", "runner"}:
+        if flag not in supported | EVERYWHERE:
             raise BadInput(
                 f"/{invocation.command} understands --{flag}, but this version does nothing with it, so it is refused.",
                 field=f"--{flag}",
-                allowed=sorted(f"--{s}" for s in supported),
+                allowed=sorted(f"--{s}" for s in supported | EVERYWHERE),
             )

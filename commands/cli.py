@@ -5,15 +5,19 @@ The only module that prints. It imports a handler when it is asked for, so that 
 
 import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
 from stretto.commands.app import App
+from stretto.commands.doors import Door, folder, open_door, raw_line
 from stretto.commands.help import command_help, overview
 from stretto.commands.invocation import Invocation
 from stretto.commands.parse import parse_argv, parse_line
 from stretto.commands.reply import Reply, envelope, error_envelope
+from stretto.commands.safe import safe
+from stretto.commands.source import nearest
 from stretto.commands.tables import COMMANDS
 from stretto.state.errors import BadInput, StrettoError
 
@@ -31,40 +35,97 @@ HANDLERS = {
 }
 """Slash commands that this version has, and the modules that handle them."""
 VERBS = ("events", "logs", "diff", "cancel", "undo")
+Answer = Reply | Iterator[str]
+
+
+class _Asked:
+    """What is known so far of the request: which command, and whether its answer is for a program."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self.command = door.name if door.name in {*COMMANDS, *VERBS} else "stretto"
+        self.json = door.json
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 bad input, 3 stopped and resumable, 4 damaged."""
-    args = list(sys.argv[1:] if argv is None else argv)
-    as_json = "--json" in args
+    asked = _Asked(open_door(sys.argv[1:] if argv is None else argv))
+    _encodable()
     try:
-        return _show(_run(args), as_json)
+        return _show(_answer(asked), asked)
     except StrettoError as error:
-        return _show_error(_name_in(args), error, as_json)
+        return _show_error(asked, error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; say nothing more
         return 1
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 3
+        return _show_error(asked, _Interrupted("stopped"))
+    except Exception as error:  # noqa: BLE001 - the last door: programs get JSON for what nobody foresaw, too
+        print(traceback.format_exc(), file=sys.stderr)
+        return _show_error(asked, _Unforeseen(f"An error nobody foresaw: {type(error).__name__}: {error}"))
 
 
-def _run(args: list[str]) -> Reply | str:
-    plain = [a for a in args if a != "--json"]
-    if not plain or plain[0] in {"--help", "-h", "help"}:
-        return command_help(plain[1], HANDLERS) if len(plain) > 1 else overview(HANDLERS)
-    if plain[0] == "--version":
-        from importlib.metadata import version
+class _Interrupted(StrettoError):
+    code = "STOPPED"
+    exit_code = 3
 
-        return f"stretto {version('stretto')}"
-    if "--help" in plain or "-h" in plain:
-        return command_help(_name_in(plain), HANDLERS)
-    if plain[0] in VERBS:
+
+class _Unforeseen(StrettoError):
+    code = "INTERNAL"
+
+
+def _encodable() -> None:
+    """A terminal that cannot show a character gets its escape, not a crash."""
+    for stream in (sys.stdout, sys.stderr):
+        if callable(reconfigure := getattr(stream, "reconfigure", None)):
+            reconfigure(errors="backslashreplace")
+
+
+def _answer(asked: _Asked) -> Answer:
+    door = asked.door
+    if door.help or door.name == "help" or {*door.rest} <= {"--json", "--version"} and not door.name:
+        return _about(door)
+    if door.name in VERBS:
         from stretto.commands import verbs
 
-        return verbs.run(plain[0], plain[1:], "--json" in args)
-    invocation = _line(plain[1:], args) if plain[0] == "line" else parse_argv(args, project=_project(args))
+        return verbs.run(door.name, [a for a in door.rest if a != "--json"], asked.json)
+    project = folder(door.flags.get("project", "."))
+    invocation = _line(asked, project) if door.name == "line" else _command(door, project)
+    asked.command = invocation.command
+    asked.json = asked.json or bool(invocation.flags.get("json"))
     return handle(invocation)
+
+
+def _about(door: Door) -> Reply:
+    """Help and version."""
+    if "--version" in door.rest and not door.name:
+        from importlib.metadata import version
+
+        return Reply("version", f"stretto {version('stretto')}", {"version": version("stretto")})
+    named = next((a for a in door.rest if not a.startswith("-")), "") if door.name == "help" else door.name
+    text = command_help(named, HANDLERS) if named else overview(HANDLERS)
+    return Reply("help", text, {"text": text})
+
+
+def _command(door: Door, project: Path) -> Invocation:
+    if door.name and door.name.removeprefix("stretto:") not in COMMANDS:
+        known = [*HANDLERS, *VERBS, "line"]
+        guess = nearest(door.name, known)
+        hint = f" Did you mean {guess!r}?" if guess else ""
+        raise BadInput(f"There is no command {door.name!r}.{hint}", field="command", allowed=known)
+    return parse_argv([*filter(None, [door.name]), *door.rest], project=project)
+
+
+def _line(asked: _Asked, project: Path) -> Invocation:
+    """`stretto line '/…'`, or `-` for stdin. The flags beside the line go everywhere; those in the line win."""
+    raw = raw_line(asked.door)
+    asked.json = asked.door.json or "--json" in raw.split()  # a line that cannot be read may hold it
+    invocation = parse_line(raw, project=project)
+    asked.json = asked.door.json
+    invocation.flags.update({k: v for k, v in asked.door.flags.items() if k not in invocation.flags})
+    if asked.json:
+        invocation.flags["json"] = True
+    return invocation
 
 
 def handle(invocation: Invocation) -> Reply:
@@ -78,84 +139,48 @@ def handle(invocation: Invocation) -> Reply:
         raise BadInput(
             f"/{invocation.command} is understood, but this version does not have it yet; nothing was done.",
             field="command",
-            allowed=sorted(HANDLERS),
+            allowed=list(HANDLERS),
         )
     reply: Reply = import_module(f"stretto.commands.{module}").handle(invocation, _app(invocation))
     return reply
 
 
-def _line(rest: list[str], args: list[str]) -> Invocation:
-    """`stretto line '/…'`, or `-` for stdin."""
-    texts = [a for a in rest if not a.startswith("--")]
-    if len(texts) != 1:
-        raise BadInput("`stretto line` takes one slash line, or - to read it from stdin.", field="line")
-    raw = sys.stdin.read() if texts[0] == "-" else texts[0]
-    invocation = parse_line(raw, project=_project(args))
-    outer = (
-        parse_argv([invocation.command, *[a for a in args if a.startswith("--")]], project=_project(args))
-        if len(rest) > 1 or "--json" in args
-        else None
-    )
-    if outer:
-        invocation.flags.update({k: v for k, v in outer.flags.items() if k not in invocation.flags})
-    return invocation
-
-
 def _app(invocation: Invocation) -> App:
     flags = invocation.flags
     return App(
-        project=_folder(str(flags.get("project", "."))),
+        project=folder(str(flags.get("project", "."))),
         store=str(flags.get("store", "")),
         json=bool(flags.get("json", False)),
         runner=str(flags.get("runner", "")),
     )
 
 
-def _folder(text: str) -> Path:
-    path = Path(text).expanduser().resolve()
-    if not path.is_dir():
-        raise BadInput(f"--project {text!r} is not a folder.", field="--project")
-    return path
-
-
-def _project(args: Sequence[str]) -> Path:
-    """The project folder, needed before the line is parsed: paths in it are checked against it."""
-    for i, arg in enumerate(args):
-        if arg.startswith("--project="):
-            return _folder(arg.partition("=")[2])
-        if arg == "--project" and i + 1 < len(args):
-            return _folder(args[i + 1])
-    return Path.cwd()
-
-
-def _name_in(args: Sequence[str]) -> str:
-    names = {*COMMANDS, *VERBS}
-    return next((a.removeprefix("/") for a in args if a.removeprefix("/") in names), "stretto")
-
-
-def _show(reply: Reply | str, as_json: bool) -> int:
-    if isinstance(reply, str):
-        print(reply)
+def _show(answer: Answer, asked: _Asked) -> int:
+    if not isinstance(answer, Reply):
+        for line in answer:
+            print(line, flush=True)
         return 0
-    if as_json:
-        print(envelope(reply))
-        return reply.exit_code
-    if reply.text:
-        print(reply.text)
-    if reply.next_steps:
+    if asked.json:
+        print(envelope(answer), flush=True)
+        return answer.exit_code
+    if answer.text:
+        print(answer.text if answer.exact and not sys.stdout.isatty() else safe(answer.text))
+    if answer.next_steps and not answer.exact:
         print("\nnext:")
-        for step in reply.next_steps:
-            print(f"  {step}")
-    return reply.exit_code
+    for step in () if answer.exact else answer.next_steps:
+        print(f"  {safe(step)}")
+    sys.stdout.flush()
+    return answer.exit_code
 
 
-def _show_error(command: str, error: StrettoError, as_json: bool) -> int:
-    if as_json:
-        print(error_envelope(command, error))
+def _show_error(asked: _Asked, error: StrettoError) -> int:
+    if asked.json:
+        print(error_envelope(asked.command, error), flush=True)
         return error.exit_code
-    print(f"stretto: {error.message}", file=sys.stderr)
-    if allowed := error.details.get("allowed"):
-        print(f"  allowed: {', '.join(allowed)}", file=sys.stderr)
+    print(f"stretto: {safe(error.message)}", file=sys.stderr)
+    allowed: list[str] = error.details.get("allowed") or []
+    if not all(word.partition(":")[0] in error.message for word in allowed):
+        print(f"  allowed: {safe(', '.join(allowed))}", file=sys.stderr)
     for step in error.next_steps:
-        print(f"  next: {step}", file=sys.stderr)
+        print(f"  next: {safe(step)}", file=sys.stderr)
     return error.exit_code

@@ -2,16 +2,19 @@
 
 from stretto.commands.app import App, require_supported
 from stretto.commands.development import one_text, run
+from stretto.commands.inputs import committed, existing
 from stretto.commands.invocation import Invocation
 from stretto.commands.options import WORK
-from stretto.commands.plan import existing
 from stretto.commands.reply import Reply
 from stretto.graph import recipes
+
+SUPPORTED = WORK
 
 
 def handle(invocation: Invocation, app: App) -> Reply:
     """Find the cause of an issue and commit the debug report."""
-    require_supported(invocation, WORK)
+    require_supported(invocation, SUPPORTED)
     issue = one_text(invocation, "issue", 'stretto debug "Login fails after a password change"')
-    context = [existing(app.project, w.text, "context") for w in invocation.words[1:]]
+    context = [existing(app.project, w.text, "document") for w in invocation.words[1:]]
+    committed(app, context, "document")
     return run(invocation, app, issue, recipes.debug(issue, context))

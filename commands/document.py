@@ -10,15 +10,26 @@ from stretto.commands.reply import Reply
 from stretto.graph import recipes
 from stretto.state.errors import BadInput
 
+SUPPORTED = WORK | {"scope"}
+ANYWHERE = "comprehensive"
+
 
 def handle(invocation: Invocation, app: App) -> Reply:
-    """Document a change; a scope that is a folder or file bounds what may be written."""
-    require_supported(invocation, WORK | {"scope"})
+    """Document a change; a scope that is a folder or file bounds what may be written.
+
+    Raises:
+        BadInput: No change is named, or two scopes are.
+    """
+    require_supported(invocation, SUPPORTED)
     change = one_text(invocation, "change", 'stretto document "JWT authentication" docs')
-    words = [w.text for w in invocation.words[1:]]
-    scope = str(invocation.flags.get("scope", words[0] if words else ""))
-    if scope == "comprehensive":
-        scope = ""
-    if scope and (scope.startswith("/") or ".." in PurePosixPath(scope).parts):
-        raise BadInput(f"The scope {scope!r} lies outside the project.", field="scope")
-    return run(invocation, app, change, recipes.document(change, scope))
+    scopes = {*(w.text for w in invocation.words[1:]), *filter(None, [str(invocation.flags.get("scope", ""))])}
+    if len(scopes) > 1:
+        raise BadInput(f"One scope at most, and here are {', '.join(map(repr, sorted(scopes)))}.", field="scope")
+    scope = next(iter(scopes), ANYWHERE)
+    return run(invocation, app, change, recipes.document(change, "" if scope == ANYWHERE else _within(app, scope)))
+
+
+def _within(app: App, scope: str) -> str:
+    """A folder bounds what is written below it, which its slash says; a file is promised to be there afterwards."""
+    folder = (app.project / scope).is_dir() or not PurePosixPath(scope).suffix
+    return f"{scope.rstrip('/')}/" if folder else scope

@@ -8,20 +8,32 @@ from stretto.commands.tables import COMMANDS
 from stretto.state.errors import BadInput
 
 VERB_HELP = {
-    "events": "stretto events [WORKFLOW] [--follow] [--after SEQ]   the event log in the wire form",
-    "logs": "stretto logs WORKFLOW TASK [--attempt N]             what an agent did in a task",
-    "diff": "stretto diff WORKFLOW                                what the workflow changed",
-    "cancel": "stretto cancel WORKFLOW                              end it for good; its branch is kept",
-    "undo": "stretto undo WORKFLOW                                take it back, byte for byte",
-    "line": "stretto line '/COMMAND …' | -                        run one raw slash line",
+    "events": ("events [WORKFLOW] [--follow] [--after SEQ]", "the event log in the wire form, or as JSON lines"),
+    "logs": ("logs WORKFLOW TASK [--attempt N]", "what an agent did in a task"),
+    "diff": ("diff WORKFLOW", "what it changed, as a patch"),
+    "cancel": ("cancel WORKFLOW", "end it for good; its branch is kept"),
+    "undo": ("undo WORKFLOW", "take it back, byte for byte"),
+    "line": ("line '/COMMAND …' | -", "run one raw slash line, given or from stdin"),
+}
+"""What is no slash command: its form, and what it does."""
+_DETAILS = {
+    "events": """
+  --follow          go on as events are written, until Ctrl-C
+  --after SEQ       only what comes after the event of this number
+  --json            one JSON object a line, and nothing else""",
+    "logs": """
+  --attempt N       another attempt than the newest""",
+    "line": """
+  The line is data: nothing in it is evaluated. `stretto line -` takes it from stdin, so that no shell sees it.""",
 }
 GLOBAL = """Everywhere:
   --json            one reply as JSON on stdout; progress as JSON lines on stderr
   --store DIR       the state directory (default .stretto/state at the project's root, or STRETTO_STORE)
-  --project DIR     the project to work on (default: here)
-  --runner KIND:ARG model:PROVIDER/NAME, command:PROGRAM, or replay:CASSETTE (or STRETTO_RUNNER)
-
-Exit codes: 0 done, 1 failed, 2 bad input, 3 stopped and resumable, 4 store damaged."""
+  --project DIR     the project to work on (default: here)"""
+RUNNER = """Wherever agents work:
+  --runner KIND:ARG model:PROVIDER/NAME, command:PROGRAM, or replay:CASSETTE
+                    (default: STRETTO_RUNNER, else `runner` in .stretto/config.toml)"""
+CODES = "Exit codes: 0 done, 1 failed, 2 bad input, 3 stopped and resumable, 4 store damaged."
 
 
 def definition(name: str) -> tuple[dict[str, str], str]:
@@ -29,13 +41,18 @@ def definition(name: str) -> tuple[dict[str, str], str]:
     text = Path(__file__).with_name(f"{name}.md").read_text(encoding="utf-8")
     _, head, body = text.split("---\n", 2)
     pairs = (line.partition(":") for line in head.splitlines() if ":" in line)
-    return {k.strip(): v.strip().strip("'\"") for k, _, v in pairs}, body
+    return {key.strip(): _scalar(value.strip()) for key, _, value in pairs}, body
+
+
+def _scalar(text: str) -> str:
+    """A YAML value of one line: plain, or in single quotes in which two stand for one."""
+    return text[1:-1].replace("''", "'") if text[:1] == text[-1:] == "'" and len(text) > 1 else text
 
 
 def overview(handlers: Mapping[str, str]) -> str:
     """`stretto --help`."""
     rows = [f"  {name:<16} {definition(name)[0]['description']}" for name in handlers]
-    verbs = [f"  {line}" for line in VERB_HELP.values()]
+    verbs = [f"  stretto {form:<42} {what}" for form, what in VERB_HELP.values()]
     return "\n".join(
         [
             "stretto: one sentence to researched, planned, implemented, tested, documented and committed work.",
@@ -47,6 +64,10 @@ def overview(handlers: Mapping[str, str]) -> str:
             *verbs,
             "",
             GLOBAL,
+            "",
+            RUNNER,
+            "",
+            CODES,
         ]
     )
 
@@ -59,19 +80,28 @@ def command_help(name: str, handlers: Mapping[str, str]) -> str:
     """
     name = name.removeprefix("/")
     if name in VERB_HELP:
-        return VERB_HELP[name] + "\n\n" + GLOBAL
+        return _verb_help(name)
     if name not in handlers:
         raise BadInput(f"There is no command {name!r}.", field="command", allowed=[*handlers, *VERB_HELP])
     head, body = definition(name)
     parts = [head["description"], "", f"Usage: stretto {usage(COMMANDS[name]).removeprefix('/')}"]
-    parts += [f"       /{name} {head['argument-hint']}"] if head.get("argument-hint") else []
+    parts += [f"       /{name} {head['argument-hint']}".rstrip()]
     for title in ("Options", "Examples"):
-        if text := _section(body, title):
+        if text := section(body, title):
             parts += ["", f"{title}:", text]
-    return "\n".join([*parts, "", GLOBAL])
+    runs_agents = "--gate" in section(body, "Options")
+    return "\n".join([*parts, "", GLOBAL, "", *([RUNNER, ""] if runs_agents else []), CODES])
 
 
-def _section(body: str, title: str) -> str:
+def _verb_help(name: str) -> str:
+    form, what = VERB_HELP[name]
+    return f"{what[0].upper()}{what[1:]}.\n\nUsage: stretto {form}\n{_DETAILS.get(name, '')}\n\n{GLOBAL}\n\n{CODES}".replace(
+        "\n\n\n", "\n\n"
+    )
+
+
+def section(body: str, title: str) -> str:
+    """The lines below a heading of a command's markdown, without fences, indented."""
     _, found, rest = body.partition(f"## {title}\n")
     lines = rest.partition("\n## ")[0].strip("\n").splitlines() if found else []
-    return "\n".join(f"  {line}" for line in lines if not line.startswith("```"))
+    return "\n".join(f"  {line}".rstrip() for line in lines if not line.startswith("```")).rstrip()

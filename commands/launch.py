@@ -25,6 +25,7 @@ from stretto.graph.control import Control
 from stretto.graph.driver import Answer, Result
 from stretto.graph.run import resume, start
 from stretto.graph.spec import Limits, Spec
+from stretto.state.errors import BadInput
 from stretto.state.ids import WorkflowId, name_workflow, workflow_id
 from stretto.state.log import Log
 from stretto.state.settings import Settings, load
@@ -59,7 +60,7 @@ def runner_for(app: App, invocation: Invocation, spec: Spec) -> Runner:
     """
     text = app.runner or os.environ.get("STRETTO_RUNNER", "") or settings_of(app).runner
     patience = Patience(spec.limits.patience_seconds)
-    record = recorder(text, app, invocation, spec) if "record" in invocation.flags else None
+    record = recorder(text, app, invocation, spec) if text and "record" in invocation.flags else None
     runner = parse_runner(text, project=app.project, execute=execute, patience=patience, record=record)
     if isinstance(runner, ReplayRunner):
         runner.refuse_unknown(spec.description)
@@ -67,7 +68,17 @@ def runner_for(app: App, invocation: Invocation, spec: Spec) -> Runner:
 
 
 def recorder(text: str, app: App, invocation: Invocation, spec: Spec) -> Recorder:
-    """What keeps the turns of a model runner, for `--record FILE`."""
+    """What keeps the turns of a model runner, for `--record FILE`.
+
+    Raises:
+        BadInput: Another runner has no turns to record, or the file cannot be written.
+    """
+    if not text.startswith("model:"):
+        raise BadInput(
+            f"{text!r} cannot be recorded: only a model runner has turns to record.",
+            field="--record",
+            allowed=("model:PROVIDER/NAME",),
+        )
     header = header_for(
         text,
         project=app.project,
@@ -76,7 +87,15 @@ def recorder(text: str, app: App, invocation: Invocation, spec: Spec) -> Recorde
         workflow=spec.workflow_id,
         recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return Recorder(Path(str(invocation.flags["record"])).expanduser().absolute(), header)
+    return Recorder(_writable(str(invocation.flags["record"])), header)
+
+
+def _writable(text: str) -> Path:
+    path = Path(text).expanduser().absolute()
+    folder = next(f for f in path.parents if f.exists())
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise BadInput(f"--record {text!r} is not a file that can be written.", field="--record")
+    return path
 
 
 def launch(spec: Spec, invocation: Invocation, app: App) -> Reply:

@@ -23,25 +23,33 @@ WORK = frozenset(
         "record",
         "durability",
         "dry-run",
+        "runner",
     }
 )
 """Flags of every command that runs agents."""
 
 _LIMITS = {"max-agents": "agents", "attempts": "attempts", "debug-rounds": "debug_rounds"}
+LIMIT_FLAGS = frozenset({*_LIMITS, "timeout"})
+"""Flags that a resume may change."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST = 30 * 86400
 
 
 def seconds(text: str, field: str) -> float:
     """`90`, `90s`, `15m`, `4h`, `2d` in seconds.
 
     Raises:
-        BadInput: Anything else, or zero.
+        BadInput: Anything else, zero, or more than thirty days.
     """
-    found = _DURATION.fullmatch(text.strip())
+    found = _DURATION.fullmatch(text.strip()) if text.isascii() else None
     value = float(found[1]) * _SECONDS[found[2] or "s"] if found else 0.0
-    if value <= 0:
-        raise BadInput(f"{field} {text!r} is not a duration.", field=field, allowed=("90s", "15m", "4h"))
+    if not 0 < value <= LONGEST:
+        raise BadInput(
+            f"{field} {text[:40]!r} is not a duration of at most 30 days.",
+            field=field,
+            allowed=("90s", "15m", "4h", "2d"),
+        )
     return value
 
 
@@ -62,9 +70,14 @@ def changed_limits(invocation: Invocation, old: Limits) -> Limits:
     try:
         return Limits.model_validate({**old.model_dump(), **given})
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False)[0]
         flag = next((f for f, n in _LIMITS.items() if n == first["loc"][0]), "limits")
-        raise BadInput(f"--{flag}: {first['msg']}.", field=f"--{flag}") from error
+        bound = next(iter(first.get("ctx", {}).values()), "")
+        raise BadInput(
+            f"--{flag} {first['input']!r} is out of range: {first['msg'].lower()}.",
+            field=f"--{flag}",
+            allowed=(str(bound),),
+        ) from error
 
 
 def gates(invocation: Invocation) -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 from typing import cast
 
-from stretto.commands.app import App, require_supported
+from stretto.commands.app import EVERYWHERE, App, require_supported
 from stretto.commands.invocation import Invocation
 from stretto.commands.launch import launch, new_id, relaunch, settings_of
-from stretto.commands.options import WORK, changed_limits, gates, limits, merge_policy
+from stretto.commands.options import LIMIT_FLAGS, WORK, changed_limits, gates, limits, merge_policy
 from stretto.commands.preview import preview
 from stretto.commands.reply import Reply
 from stretto.graph.analyze import analyze
@@ -17,6 +17,7 @@ from stretto.state.ids import workflow_id
 from stretto.state.store import find_project
 
 SUPPORTED = WORK | {"template", "priority", "complex", "resume", "approve", "reject"}
+_RESUMING = frozenset({"resume", "approve", "reject", "runner", "durability"})
 
 
 def handle(invocation: Invocation, app: App) -> Reply:
@@ -72,19 +73,13 @@ def _resume(invocation: Invocation, app: App) -> Reply:
         raise BadInput(
             "--resume goes on with the workflow as it was described; leave the description out.", field="description"
         )
-    beside = invocation.flags.keys() - {
-        "resume",
-        "approve",
-        "reject",
-        "runner",
-        "json",
-        "store",
-        "project",
-        "durability",
-    }
-    changed = beside & {"max-agents", "attempts", "debug-rounds", "timeout"}
-    if beside - changed:
-        raise BadInput(f"--{min(beside - changed)} cannot be changed by a resume.", field=f"--{min(beside - changed)}")
+    changed = invocation.flags.keys() & LIMIT_FLAGS
+    if beside := invocation.flags.keys() - changed - EVERYWHERE - _RESUMING:
+        raise BadInput(
+            f"--{min(beside)} cannot be changed by a resume.",
+            field=f"--{min(beside)}",
+            allowed=sorted(f"--{f}" for f in LIMIT_FLAGS | EVERYWHERE | _RESUMING),
+        )
     approve, reject = "approve" in invocation.flags, invocation.flags.get("reject")
     if approve and reject is not None:
         raise BadInput("Either --approve or --reject, not both.", field="--approve")

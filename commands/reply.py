@@ -15,7 +15,8 @@ class Reply(NamedTuple):
     """What a command did.
 
     `text` is for people; `result` for programs; `events` are the ids of the events it wrote; `exit_code` is 0, or 3
-    when the command's own work stopped and can be resumed, or 1 when it failed after a proper start.
+    when the command's own work stopped and can be resumed, or 1 when it failed after a proper start. `exact` marks a
+    text that is for other programs too, a patch, which is printed to them as it is and alone.
     """
 
     command: str
@@ -26,6 +27,7 @@ class Reply(NamedTuple):
     events: tuple[str, ...] = ()
     next_steps: tuple[str, ...] = ()
     exit_code: int = 0
+    exact: bool = False
 
 
 def _now() -> str:

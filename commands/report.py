@@ -7,9 +7,11 @@ from stretto.commands.options import WORK
 from stretto.commands.reply import Reply
 from stretto.graph import recipes
 
+SUPPORTED = WORK
+
 
 def handle(invocation: Invocation, app: App) -> Reply:
     """Research a topic and commit the report."""
-    require_supported(invocation, WORK)
+    require_supported(invocation, SUPPORTED)
     topic = one_text(invocation, "topic", 'stretto report "How sessions are stored"')
     return run(invocation, app, topic, recipes.report(topic))

@@ -1,16 +1,19 @@
 """/subagents: the given tasks as parallel agents, each in its own workspace, landed one at a time."""
 
+import re
 from typing import Any, cast
 
 from stretto.commands.app import App, require_supported
 from stretto.commands.development import run
+from stretto.commands.inputs import committed, existing
 from stretto.commands.invocation import Invocation
 from stretto.commands.options import WORK
-from stretto.commands.plan import existing
 from stretto.commands.reply import Reply
+from stretto.commands.safe import one_line
 from stretto.graph import recipes
 from stretto.state.errors import BadInput
 
+SUPPORTED = WORK
 CONTEXT = ("phase", "name", "workflow_id", "complexity", "plan_file", "standards_file", "coordination")
 COORDINATION = ("parallel", "dependency_aware")
 """Both run what is ready at once and honour the dependencies given; `dependency_aware` refuses tasks without any."""
@@ -32,6 +35,10 @@ TASK = (
     "operation",
 )
 
+_LISTS = frozenset({"files", "dependencies", "validation"})
+_TEXTS = frozenset({*CONTEXT, "id", "description", "command", "topic", "scope"})
+_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
 
 def handle(invocation: Invocation, app: App) -> Reply:
     """Run `'{context}' '[tasks]'`.
@@ -39,7 +46,7 @@ def handle(invocation: Invocation, app: App) -> Reply:
     Raises:
         BadInput: The JSON is not of this form; the message names the key.
     """
-    require_supported(invocation, WORK)
+    require_supported(invocation, SUPPORTED)
     if invocation.operation or len(invocation.json) != 2:
         raise BadInput(
             "/subagents takes a context object and a list of tasks.",
@@ -47,12 +54,17 @@ def handle(invocation: Invocation, app: App) -> Reply:
             next_steps=("""stretto subagents '{"phase": "research"}' '[{"command": "/report", "topic": "…"}]'""",),
         )
     context, tasks = checked(invocation.json[0], invocation.json[1])
-    reads = [existing(app.project, str(context[k]), k) for k in ("plan_file", "standards_file") if k in context]
-    name = str(context.get("name") or context.get("phase") or "subagents")
+    reads = [existing(app.project, context[k], f"context.{k}") for k in ("plan_file", "standards_file") if k in context]
+    committed(app, reads, "context")
+    name = one_line(context.get("name") or context.get("phase") or "subagents", 100)
     phases = recipes.subagents(context, tasks, reads)
-    complexity = context.get("complexity")
     return run(
-        invocation, app, f"{name}: {len(tasks)} tasks", phases, named=context.get("workflow_id"), complexity=complexity
+        invocation,
+        app,
+        f"{name}: {len(tasks)} task{'' if len(tasks) == 1 else 's'}",
+        phases,
+        named=context.get("workflow_id"),
+        complexity=context.get("complexity"),
     )
 
 
@@ -86,9 +98,18 @@ def _object(value: Any, allowed: tuple[str, ...], field: str) -> dict[str, Any]:
     for key in found:
         if key not in allowed:
             raise BadInput(f"{field} has the unknown key {key!r}.", field=f"{field}.{key}", allowed=allowed)
-    for key in ("files", "dependencies", "validation"):
-        if not _texts(found.get(key, [])):
+    for key in _LISTS & found.keys():
+        if not _texts(found[key]):
             raise BadInput(f"{field}.{key} is not a list of strings.", field=f"{field}.{key}")
+    for key in _TEXTS & found.keys():
+        if not isinstance(found[key], str) or not found[key].strip():
+            raise BadInput(f"{field}.{key} is not a string with something in it.", field=f"{field}.{key}")
+    if "id" in found and not _ID.fullmatch(found["id"]):
+        raise BadInput(
+            f"{field}.id {found['id'][:80]!r} is not an id: letters, digits, '_', '-' and single dots, at most 64,"
+            " starting with a letter or digit.",
+            field=f"{field}.id",
+        )
     return found
 
 

@@ -31,6 +31,12 @@ def handle(invocation: Invocation, app: App) -> Reply:
     """
     require_supported(invocation, SUPPORTED)
     target = one_text(invocation, "target", "stretto test tests/test_login.py")
+    if extra := invocation.words[1:]:
+        raise BadInput(
+            f"/test understands the level {extra[0].text!r}, but this version does nothing with it, so it is refused.",
+            field="level",
+            next_steps=(f"stretto test {shlex.quote(target)}",),
+        )
     return run_tests(invocation, app, target)
 
 
@@ -81,5 +87,5 @@ def command_for(app: App, command: str, target: str) -> str:
         )
     path = (app.project / target.partition("::")[0]).resolve()
     if path.exists() and path.is_relative_to(app.project.resolve()):
-        return f"{command} {shlex.quote(target)}"
-    return f"{command} -k {shlex.quote(target)}"
+        return f"{command} {shlex.quote(target if not target.startswith('-') else f'./{target}')}"
+    return f"{command} {shlex.quote(f'-k={target}')}"

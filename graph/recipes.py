@@ -1,5 +1,6 @@
 """Specs of the commands that do one part of the work: a report, a plan, code, a diagnosis, documents, agents."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -141,7 +142,8 @@ def _subagent(number: int, task: Mapping[str, Any], reads: tuple[str, ...]) -> T
 
 
 def _phase_name(text: str) -> str:
-    word = "".join(c if c.isalnum() else "-" for c in text.lower()).strip("-")
+    """The name of a phase as near to the given one as may be: it becomes part of task ids, and so of file names."""
+    word = "-".join(re.findall(r"[a-z0-9_]+", text.lower()))[:30].strip("-_")
     return word if word[:1].isalpha() else f"phase-{word}" if word else "subagents"
 
 
