@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 from binascii import crc32
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -23,13 +23,21 @@ Value = str | int
 class Database:
     """Threads may share it: each statement, and each transaction as a whole, excludes the others.
 
-    `gate` is the descriptor of the lock file that writers hold; None where the file is open for reading only.
+    `gate` is the descriptor of the lock file that writers hold; None where the file is open for reading only, and then
+    `tidy` is called when it has been closed.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, gate: int | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        gate: int | None,
+        tidy: Callable[[Path], None] | None = None,
+    ) -> None:
         self.path = path
         self._connection = connection
         self._gate = gate
+        self._tidy = tidy
         self._lock = RLock()
 
     def execute(self, sql: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
@@ -99,6 +107,9 @@ class Database:
             gate, self._gate = self._gate, None
             if gate is None:
                 self._connection.close()
+                tidy, self._tidy = self._tidy, None
+                if tidy:
+                    tidy(self.path)
                 return
             try:
                 with held(gate, self.path):  # the last writer that closes brings the WAL home

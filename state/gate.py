@@ -40,6 +40,17 @@ def held(gate: int, path: Path) -> Generator[None]:
         fcntl.flock(gate, fcntl.LOCK_UN)
 
 
+@contextmanager
+def held_now(gate: int) -> Generator[bool]:
+    """Hold the lock if nobody else does at this moment; say whether it is held."""
+    got = _try(gate)
+    try:
+        yield got
+    finally:
+        if got:
+            fcntl.flock(gate, fcntl.LOCK_UN)
+
+
 def _try(gate: int) -> bool:
     try:
         fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,12 +8,12 @@ neither and need no lock.
 import os
 import sqlite3
 import sys
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from stretto.state.database import Database, damaged, explain
 from stretto.state.errors import BadInput, StoreDamaged, StrettoError
-from stretto.state.gate import PATIENCE_SECONDS, held, open_gate
+from stretto.state.gate import PATIENCE_SECONDS, held, held_now, open_gate
 from stretto.state.schema import APPLICATION_ID, DDL, VERSION
 
 SYNCHRONOUS = {"power": "FULL", "process": "NORMAL"}
@@ -67,7 +67,23 @@ def reader(path: Path) -> Database | None:
         except sqlite3.Error as error:
             raise explain(error, path) from error
         undo.pop_all()
-        return Database(path, connection, None)
+        return Database(path, connection, None, tidy)
+
+
+def tidy(path: Path) -> None:
+    """Take away the empty `-wal` and `-shm` that reading a resting log leaves, so that whoever looks changes nothing.
+
+    SQLite does it when the last connection that may write closes; if another one is there, or the lock is held, then
+    they are in use and stay. A `-wal` that holds something was left by a driver that died, and the next writer's.
+    """
+    with suppress(OSError, sqlite3.Error), ExitStack() as undo:
+        if path.with_name(f"{path.name}-wal").stat().st_size:
+            return
+        gate = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CLOEXEC)
+        undo.callback(os.close, gate)
+        if undo.enter_context(held_now(gate)):
+            with closing(_connect(path, "rw")) as connection:
+                connection.execute("PRAGMA user_version").fetchall()
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

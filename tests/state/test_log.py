@@ -391,6 +391,30 @@ def test_a_reader_of_a_closed_log_leaves_its_file_as_it_is(tmp_path: Path) -> No
     assert (tmp_path / "events.db").read_bytes() == before
 
 
+def test_readers_of_a_resting_log_leave_no_file_behind_and_those_beside_a_writer_leave_it_its_own(
+    tmp_path: Path,
+) -> None:
+    with Log.open(tmp_path) as written, written.write() as tx:
+        create(tx)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+
+    one, two = Log.find(tmp_path), Log.find(tmp_path)
+    assert one is not None
+    assert two is not None
+    assert [len(log.workflows()) for log in (one, two)] == [1, 1]
+    one.close()
+    assert two.workflow(W) is not None
+    two.close()
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+    with Log.open(tmp_path) as written:
+        with Log.find(tmp_path) or written as reader:
+            assert reader.workflow(W) is not None
+        with written.write() as tx:
+            create(tx, "other_001")
+        assert len(written.workflows()) == 2
+
+
 def test_a_fence_that_was_never_given_is_refused(log: Log) -> None:
     running(log)
     seq = log.last_seq()
