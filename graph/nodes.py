@@ -97,7 +97,12 @@ def record(run: Run, mine: Task, outcome: Outcome) -> None:
             tx.record_outcome(run.workflow_id, mine.task_id, attempt, body, "TASK_COMPLETED", mine.phase, data)
         else:
             facts = {"task_id": mine.task_id, "agent_id": mine.role, "failure_reason": outcome.error, "final": True}
+            facts |= {} if tried else {"usage": NOTHING_USED}
             tx.event("TASK_FAILED", run.workflow_id, mine.phase, {**facts, "retry_count": attempt}, severity="error")
+
+
+NOTHING_USED = {"input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0}
+"""What a task that never began has used."""
 
 
 def closing(phase: PhaseSpec, stage: Stage) -> Node:

@@ -27,7 +27,7 @@ def as_dict(view: WorkflowView, now: float | None = None) -> dict[str, Any]:
 
 
 def _phase(phase: PhaseView, view: WorkflowView, now: float | None) -> dict[str, Any]:
-    done, known = _progress(phase, view)
+    done, known = progress(phase, view)
     return {
         "name": phase.name,
         "state": phase.state,
@@ -72,46 +72,72 @@ def _usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _progress(phase: PhaseView, view: WorkflowView) -> tuple[int, int | None]:
-    """How many tasks of the phase's are completed, and how many it has, as far as it said."""
-    tasks = [t for t in view.tasks.values() if t.phase == phase.name]
+def progress(phase: PhaseView, view: WorkflowView) -> tuple[int, int | None]:
+    """How many tasks of the phase's newest pass are completed, and how many it has, as far as it said."""
+    newest = max(phase.generation, 1)
+    tasks = [t for t in view.tasks.values() if t.phase == phase.name and _pass(t.task_id) == newest]
     done = sum(t.state == "completed" for t in tasks)
     return done, len(tasks) if phase.expected is None and tasks else phase.expected
 
 
+def _pass(task_id: str) -> int:
+    """`phase/name~2` belongs to the second pass through its phase."""
+    number = task_id.rpartition("~")[2] if "~" in task_id else "1"
+    return int(number) if number.isascii() and number.isdecimal() else 1
+
+
 def text(view: WorkflowView, now: float | None = None) -> str:
-    """The view as lines of plain text, safe for a terminal whatever agents wrote."""
+    """The whole view as lines of plain text, safe for a terminal whatever agents wrote."""
     return "\n".join(_plain(line) for line in _lines(view, now))
 
 
+def brief(view: WorkflowView, now: float | None = None) -> str:
+    """The view in short: a line for each phase, and the tasks that are not done."""
+    return "\n".join(_plain(line) for line in _short_lines(view, now))
+
+
 def _lines(view: WorkflowView, now: float | None) -> Iterator[str]:
-    yield f"{view.workflow_id}  {view.status}  {view.description}".rstrip()
-    if view.reason:
-        yield f"  {view.reason}"
-    yield f"  {duration(view.elapsed(now))} · {used(view.usage)}"
+    yield from _head(view, now)
     for phase in view.phases.values():
         yield ""
-        yield from _phase_lines(phase, view, now)
+        yield _phase_line(phase, view, now)
+        yield from (_task_line(t, now) for t in view.tasks.values() if t.phase == phase.name)
     yield from _section("warnings", view.warnings)
     yield from _section("last events", [f"{e.timestamp}  {e.type}  {e.phase}" for e in view.last])
 
 
-def _phase_lines(phase: PhaseView, view: WorkflowView, now: float | None) -> Iterator[str]:
-    done, known = _progress(phase, view)
+def _short_lines(view: WorkflowView, now: float | None) -> Iterator[str]:
+    yield from _head(view, now)
+    for phase in view.phases.values():
+        yield _phase_line(phase, view, now)
+        mine = (t for t in view.tasks.values() if t.phase == phase.name and t.state != "completed")
+        yield from (_task_line(t, now) for t in mine if phase.state != "completed")
+    if view.warnings:
+        yield f"  {len(view.warnings)} warning{'' if len(view.warnings) == 1 else 's'}; the last: {view.warnings[-1]}"
+
+
+def _head(view: WorkflowView, now: float | None) -> Iterator[str]:
+    yield f"{view.workflow_id}  {view.status}  {view.description}".rstrip()
+    if view.reason:
+        yield f"  {view.reason}"
+    yield f"  {duration(view.elapsed(now))} · {used(view.usage)}"
+
+
+def _phase_line(phase: PhaseView, view: WorkflowView, now: float | None) -> str:
+    done, known = progress(phase, view)
     parts = [f"  {phase.name:<16} {phase.state:<12}"]
     if phase.state != "pending":
         parts.append(duration(phase.seconds(now)))
         parts.append(f"{done} of {'unknown' if known is None else known} tasks")
+    if phase.generation > 1:
+        parts.append(f"pass {phase.generation}")
     if phase.commit:
         parts.append(f"commit {phase.commit[:10]}")
-    yield " · ".join(parts)
-    for task in view.tasks.values():
-        if task.phase == phase.name:
-            yield _task_line(task, now)
+    return " · ".join(parts).rstrip()
 
 
 def _task_line(task: TaskView, now: float | None) -> str:
-    name = f"    {task.task_id:<24} {task.state:<12} {task.role or task.agent or 'unknown'}"
+    name = f"    {task.task_id:<24} {task.state:<12} {task.agent or task.role or 'unknown'}"
     tries = f" · attempt {task.attempts}" if task.attempts > 1 else ""
     return f"{name} · {duration(task.seconds(now))}{tries}" + (f" · {task.reason}" if task.reason else "")
 

@@ -77,7 +77,11 @@ def _created(view: WorkflowView, event: Event) -> None:
 
 def _phase(view: WorkflowView, event: Event) -> PhaseView:
     name = _text(event.data, "phase_id") or event.phase
-    return view.phases.setdefault(name, PhaseView(name))
+    if name not in view.phases:  # one that nobody announced, such as a debug round, stands behind what led to it
+        before = [*view.phases].index(view.phase) + 1 if view.phase in view.phases else len(view.phases)
+        rows = [*view.phases.items()]
+        view.phases = dict([*rows[:before], (name, PhaseView(name)), *rows[before:]])
+    return view.phases[name]
 
 
 def _phase_started(view: WorkflowView, event: Event) -> None:
@@ -138,12 +142,18 @@ def _task_completed(view: WorkflowView, event: Event) -> None:
 
 
 def _task_failed(view: WorkflowView, event: Event) -> None:
+    before = view.tasks.get(_text(event.data, "task_id"))
+    told = before is not None and before.state == "retrying" and "usage" not in event.data
     if task := _task(view, event):
         task.reason = _first(event.data, _REASONS)
         final = event.data.get("final") is not False
         if final:
             view.warnings.append(f"task {task.task_id} failed: {task.reason or 'no reason given'}")
-        _end(view, task, "failed" if final else "retrying", event.data.get("usage"))
+        state = "failed" if final else "retrying"
+        if told:  # the last attempt has said already what it used; this event only gives up
+            task.state, task.finished = state, view.updated
+        else:
+            _end(view, task, state, event.data.get("usage"))
 
 
 def _end(view: WorkflowView, task: TaskView, state: str, usage: object) -> None:
@@ -158,6 +168,11 @@ def _error(view: WorkflowView, event: Event) -> None:
     view.warnings.append(f"{event.phase}: {what}" + (f" (impact {impact})" if impact else ""))
 
 
+def _undone(view: WorkflowView, event: Event) -> None:
+    del event
+    view.reason = "taken back"
+
+
 _RULES: dict[str, Callable[[WorkflowView, Event], None]] = {
     "WORKFLOW_CREATED": _created,
     "PHASE_STARTED": _phase_started,
@@ -168,6 +183,7 @@ _RULES: dict[str, Callable[[WorkflowView, Event], None]] = {
     "TASK_COMPLETED": _task_completed,
     "TASK_FAILED": _task_failed,
     "ERROR_ENCOUNTERED": _error,
+    "WORKFLOW_UNDONE": _undone,
 }
 
 

@@ -280,3 +280,51 @@ def test_at_every_event_the_fold_has_the_status_that_the_row_had(store: Log, ste
     events = list(store.events(workflow))
     for i, event in enumerate(events, 1):
         assert fold(events[:i]).status == rows[event.seq]
+
+
+def test_giving_a_task_up_counts_nothing_that_its_last_attempt_has_told_already(story: Story) -> None:
+    usage = {"input_tokens": 100, "output_tokens": 20, "cost_usd": 0.5}
+    story.tell("TASK_FAILED", "research", task_id="research/R1", failure_reason="no report", final=False, usage=usage)
+    story.tell("TASK_FAILED", "research", task_id="research/R1", failure_reason="no report", final=True)
+    view = fold(story.events)
+
+    assert (view.tasks["research/R1"].state, view.usage.input_tokens.total) == ("failed", 100)
+    story.tell("TASK_FAILED", "research", task_id="research/R2", failure_reason="died", final=True)
+    assert fold(story.events).usage.input_tokens.total is None
+
+
+def test_progress_counts_the_tasks_of_the_newest_pass(story: Story) -> None:
+    complete(story, "research/R1")
+    complete(story, "research/R2")
+    story.tell("PHASE_STARTED", "research", phase_id="research", tasks=3, generation=2)
+    story.tell("TASK_STARTED", "research", task_id="research/R3~2", attempt=1)
+    complete(story, "research/R3~2")
+
+    assert show.as_dict(fold(story.events))["phases"][0]["tasks_completed"] == 1
+    assert "1 of 3 tasks · pass 2" in show.text(fold(story.events))
+
+
+def test_a_phase_that_nobody_announced_stands_behind_the_one_that_led_to_it(story: Story) -> None:
+    story.tell("PHASE_STARTED", "debugging", phase_id="debugging", tasks=1, generation=1)
+
+    assert [p["name"] for p in show.as_dict(fold(story.events))["phases"]] == ["research", "debugging", "plan"]
+
+
+def test_in_short_a_view_shows_a_line_for_each_phase_and_only_what_is_not_done(story: Story) -> None:
+    complete(story, "research/R1", input_tokens=1, output_tokens=1, cost_usd=0.0)
+    story.tell("ERROR_ENCOUNTERED", "research", error="lost \x1b[2J connection")
+
+    told = show.brief(fold(story.events))
+
+    assert "research/R2" in told
+    assert "research/R1" not in told
+    assert "1 warning; the last: research: lost" in told
+    assert "\x1b" not in told
+    assert len(told.splitlines()) == 6
+
+
+def test_work_that_was_taken_back_says_so(story: Story) -> None:
+    story.tell("WORKFLOW_COMPLETED", "finalization")
+    story.tell("WORKFLOW_UNDONE", "undo", commit="abc")
+
+    assert (fold(story.events).status, fold(story.events).reason) == ("COMPLETED", "taken back")
