@@ -78,4 +78,4 @@ def _sentence(result: dict[str, Any]) -> str:
     bad = counts["failures"] + counts["errors"] if counts else 0
     if bad:
         return f"{bad} of {counts['tests']} tests failed (`{command}`)."
-    return f"`{command}` did not pass: {result['why']}."
+    return f"`{command}` did not pass: {result['problem'] or 'it says nothing more'}."
