@@ -19,12 +19,15 @@ from stretto.agents.proof import Prove, Unproven, as_data, checked, instructions
 from stretto.agents.repository import Repository
 from stretto.agents.roles import load_role
 from stretto.agents.runner import Runner, Surroundings
-from stretto.agents.task import Brief, Outcome, Task, failed
+from stretto.agents.task import Brief, Outcome, Task, Usage, failed
 from stretto.agents.workspace import Refused, Workspace, open_workspace
 from stretto.state.errors import PermanentError, TransientError
 from stretto.state.ids import file_name
 from stretto.state.log import Log
 from stretto.state.rows import AttemptRow, Fence
+
+NO_AGENT = Usage(input_tokens=0, output_tokens=0, cost_usd=0.0)
+"""What checks use: nothing, which is known, so that it must not make the sum of a workflow unknown."""
 
 
 class _Proven(NamedTuple):
@@ -125,7 +128,7 @@ class LocalExecutor:
             found = await detect_test_command(workspace.cwd, self._environment, execute, self._test_command)
             commands = (found.command,) if found else ()
         report = await self._checks(workspace, commands)
-        return Outcome(status="completed", summary=summary(report), data=as_data(report))
+        return Outcome(status="completed", summary=summary(report), data=as_data(report), usage=NO_AGENT)
 
     def _brief(self, workspace: Workspace, task: Task, number: int, inputs: dict[str, Outcome], feedback: str) -> Brief:
         return Brief(
