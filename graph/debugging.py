@@ -53,10 +53,10 @@ class Debugging:
         data = step.finished[step.tasks[0].task_id].data
         verdict = {"artifacts": left, "data": data}
         if step.phase.tasks:
-            return Closed(verdict, metrics={"reports": len(files)})
+            return Closed(verdict, metrics={"reports": len(files), "artifacts": list(files)})
         if not data.get("tasks"):
             return Closed(verdict, failed=f"The debugger found a cause but no cure: {data.get('cause', '')}")
-        return Closed(verdict, {"rounds": step.number}, metrics={"reports": len(files), "cures": len(data["tasks"])})
+        return Closed(verdict, {"rounds": step.number}, metrics={"artifacts": list(files), "cures": len(data["tasks"])})
 
 
 def failing(step: Step) -> dict[str, Any]:

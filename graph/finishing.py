@@ -1,11 +1,12 @@
 """The finish: criteria ticked from evidence, a summary, cross-links, the merge, and the last event."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from langgraph.runtime import Runtime
 
+from stretto.agents.commits import log as commits
 from stretto.agents.delivery import Policy
 from stretto.graph.channels import State
 from stretto.graph.committing import artifact, shorten, text
@@ -33,7 +34,17 @@ async def finish(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
     answer = state["verdicts"].get("gate:merge~1", {})
     policy: Policy = "never" if run.spec.merge == "never" or answer.get("status") == "failed" else "auto"
     end = await run.repository.finish(run.workflow_id, policy)
-    complete(step, {"merged": end.merged, "commit": end.sha, "reason": end.reason, "command": end.command})
+    start = await run.repository.started(run.workflow_id)
+    facts = {
+        "merged": end.merged,
+        "commit": end.sha,
+        "reason": end.reason,
+        "command": end.command,
+        "branch": start.branch,
+        "commits": len(await commits(run.repository.git, start.base, end.sha)),
+        "artifacts": sorted({*_artifacts(step), *files}),
+    }
+    complete(step, facts)
     left = [artifact(path, content).model_dump() for path, content in files.items()]
     return {"verdicts": {step.key: {"status": "passed", "artifacts": left}}}
 
@@ -86,9 +97,12 @@ def proven(step: Step, criterion: str) -> bool:
     return evidence.get(criterion, False)
 
 
+def _artifacts(step: Step) -> Iterator[str]:
+    return (a["path"] for v in step.state["verdicts"].values() for a in v.get("artifacts", ()))
+
+
 def _reports(step: Step) -> list[str]:
-    found = [a["path"] for v in step.state["verdicts"].values() for a in v.get("artifacts", ())]
-    return sorted(p for p in found if p.startswith("specs/reports/"))
+    return sorted(p for p in _artifacts(step) if p.startswith("specs/reports/"))
 
 
 def folder(path: str) -> str:

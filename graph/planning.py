@@ -49,7 +49,7 @@ class Planning:
         completed = {"phases": len(plan.phases), "complexity": step.spec.complexity, "tasks": _count(plan)}
         return Closed(
             {"plan": path, "artifacts": left, "notes": list(tasks(plan).notes)},
-            metrics=completed,
+            metrics={**completed, "artifacts": [path]},
             events=(Fact("PLAN_COMPLETED", step.phase.name, completed),),
         )
 

@@ -44,6 +44,6 @@ class Researching:
         completed = {"reports_generated": len(files), "agents": len(step.tasks)}
         return Closed(
             {"artifacts": left, "summaries": {t: o.summary for t, o in step.finished.items()}},
-            metrics=completed,
+            metrics={**completed, "artifacts": list(files)},
             events=(Fact("RESEARCH_COMPLETED", step.phase.name, completed),),
         )
