@@ -19,7 +19,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "rich": ("commands/",),
     "pydantic": ("commands/", "graph/", "agents/"),
     "yaml": ("graph/", "agents/"),
-    "subprocess": ("agents/process.py", "state/process.py"),
+    "subprocess": ("agents/git.py", "agents/process.py", "state/process.py"),
     "pickle": (),
     "dill": (),
     "marshal": (),
@@ -27,7 +27,7 @@ FENCES: dict[str, tuple[str, ...]] = {
 }
 """Where each may be imported: a module, a whole room, or nowhere."""
 STARTERS = {
-    "agents/git.py": {"asyncio.create_subprocess_exec"},
+    "agents/git.py": {"subprocess.run"},
     "agents/guardian.py": {"os.fork", "os.execvp"},
     "agents/process.py": {"subprocess.Popen"},
     "state/process.py": {"subprocess.run"},
