@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from stretto.agents import attempt_log
 from stretto.agents.checks import CheckReport, run_checks
-from stretto.agents.data import schema_for
+from stretto.agents.data import check_data, schema_for
 from stretto.agents.detect import detect_test_command
 from stretto.agents.environment import ProjectEnvironment
 from stretto.agents.executor import Drained
@@ -179,7 +179,8 @@ class LocalExecutor:
             if writes:
                 await self._keep(workspace, task, number)
             return outcome.model_copy(update={"status": "failed", "error": wrong.reason})
-        kept = outcome.model_copy(update={"writes": tuple(changed) if writes else ()})
+        data = check_data(task.role, outcome.data).model_dump(mode="json")
+        kept = outcome.model_copy(update={"writes": tuple(changed) if writes else (), "data": data})
         sha = await workspace.commit(task.title, task.task_id) if writes and changed else None
         with self._log.write(self._fence) as tx:
             tx.update_attempt(

@@ -32,13 +32,14 @@ async def finish(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
         subject = shorten(f"docs: summarise {run.spec.description}")
         await run.repository.commit_files(run.workflow_id, body, subject, key=f"{run.workflow_id}/{step.key}")
     answer = state["verdicts"].get("gate:merge~1", {})
-    policy: Policy = "never" if run.spec.merge == "never" or answer.get("status") == "failed" else "auto"
+    rejected = answer.get("status") == "failed"
+    policy: Policy = "never" if rejected or run.spec.merge == "never" else "auto"
     end = await run.repository.finish(run.workflow_id, policy)
     start = await run.repository.started(run.workflow_id)
     facts = {
         "merged": end.merged,
         "commit": end.sha,
-        "reason": end.reason,
+        "reason": f"A person rejected the merge: {answer['why']}" if rejected else end.reason,
         "command": end.command,
         "branch": start.branch,
         "commits": len(await commits(run.repository.git, start.base, end.sha)),

@@ -157,7 +157,7 @@ def gate(name: str, phase: str) -> Node:
 
     async def ask(state: State, runtime: Runtime[Run]) -> Update:
         del runtime
-        key = f"gate:{name}~{1 + state['replans']}"
+        key = f"gate:{name}~{1 + state['replans'] if name == 'plan' else 1}"
         answer: Json = interrupt({"gate": name, "phase": phase})
         verdict = {"status": "passed" if answer["approve"] else "failed", "why": answer.get("why", "")}
         rejected_plan = name == "plan" and not answer["approve"]
