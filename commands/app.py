@@ -8,7 +8,6 @@ from stretto.commands.invocation import Invocation
 from stretto.state.errors import BadInput
 from stretto.state.store import find_project, store_directory
 
-
 EVERYWHERE = frozenset({"json", "store", "project"})
 """Flags that every command takes."""
 

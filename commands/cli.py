@@ -83,7 +83,7 @@ def _encodable() -> None:
 
 def _answer(asked: _Asked) -> Answer:
     door = asked.door
-    if door.help or door.name == "help" or {*door.rest} <= {"--json", "--version"} and not door.name:
+    if door.help or door.name == "help" or ({*door.rest} <= {"--json", "--version"} and not door.name):
         return _about(door)
     if door.name in VERBS:
         from stretto.commands import verbs

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from stretto.commands.grammar import usage
-from stretto.commands.tables import COMMANDS
 from stretto.state.errors import BadInput
 
 VERB_HELP = {
@@ -17,13 +15,13 @@ VERB_HELP = {
 }
 """What is no slash command: its form, and what it does."""
 _DETAILS = {
-    "events": """
+    "events": """\
   --follow          go on as events are written, until Ctrl-C
   --after SEQ       only what comes after the event of this number
   --json            one JSON object a line, and nothing else""",
-    "logs": """
+    "logs": """\
   --attempt N       another attempt than the newest""",
-    "line": """
+    "line": """\
   The line is data: nothing in it is evaluated. `stretto line -` takes it from stdin, so that no shell sees it.""",
 }
 GLOBAL = """Everywhere:
@@ -84,8 +82,7 @@ def command_help(name: str, handlers: Mapping[str, str]) -> str:
     if name not in handlers:
         raise BadInput(f"There is no command {name!r}.", field="command", allowed=[*handlers, *VERB_HELP])
     head, body = definition(name)
-    parts = [head["description"], "", f"Usage: stretto {usage(COMMANDS[name]).removeprefix('/')}"]
-    parts += [f"       /{name} {head['argument-hint']}".rstrip()]
+    parts = [f"{head['description']}.", "", f"Usage: stretto {name} {head['argument-hint']}".rstrip()]
     for title in ("Options", "Examples"):
         if text := section(body, title):
             parts += ["", f"{title}:", text]
@@ -95,9 +92,8 @@ def command_help(name: str, handlers: Mapping[str, str]) -> str:
 
 def _verb_help(name: str) -> str:
     form, what = VERB_HELP[name]
-    return f"{what[0].upper()}{what[1:]}.\n\nUsage: stretto {form}\n{_DETAILS.get(name, '')}\n\n{GLOBAL}\n\n{CODES}".replace(
-        "\n\n\n", "\n\n"
-    )
+    details = [_DETAILS[name], ""] if name in _DETAILS else []
+    return "\n".join([f"{what[0].upper()}{what[1:]}.", "", f"Usage: stretto {form}", "", *details, GLOBAL, "", CODES])
 
 
 def section(body: str, title: str) -> str:

@@ -13,11 +13,12 @@ from stretto.agents.choose import header_for, parse_runner
 from stretto.agents.process import run as execute
 from stretto.agents.reading import workflows
 from stretto.agents.record import Recorder
-from stretto.agents.replay import REPLAYED, ReplayRunner
+from stretto.agents.replay import ReplayRunner
 from stretto.agents.repository import open_repository
 from stretto.agents.retry import Patience
 from stretto.agents.runner import Runner
 from stretto.commands.app import App
+from stretto.commands.ending import reply
 from stretto.commands.invocation import Invocation
 from stretto.commands.progress import watcher
 from stretto.commands.reply import Reply
@@ -114,7 +115,7 @@ def launch(spec: Spec, invocation: Invocation, app: App) -> Reply:
             control=control,
         )
         result = _drive(work, control)
-    return reply(invocation, result, runner.name)
+    return reply(invocation, app, result)
 
 
 def relaunch(
@@ -141,7 +142,7 @@ def relaunch(
             control=control,
         )
         result = _drive(work, control)
-    return reply(invocation, result, app.runner)
+    return reply(invocation, app, result)
 
 
 def durability(invocation: Invocation, app: App) -> str:
@@ -174,61 +175,3 @@ def _signals(control: Control) -> Generator[None]:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
-
-
-_EXIT = {"completed": 0, "failed": 1, "paused": 3, "cancelled": 1}
-
-
-def reply(invocation: Invocation, result: Result, runner: str) -> Reply:
-    """The headline, what a person can do next, and the facts for programs."""
-    text = "\n".join([headline(result), *(f"note: {w}" for w in result.warnings), *_replayed(runner)])
-    facts = {"status": result.status, "why": result.why or None, "gate": result.gate or None, **result.facts}
-    return Reply(
-        command=invocation.command,
-        operation=invocation.operation,
-        text=text,
-        result={**facts, "warnings": list(result.warnings)},
-        workflow_id=result.workflow_id,
-        events=result.events,
-        next_steps=next_steps(result),
-        exit_code=_EXIT[result.status],
-    )
-
-
-def headline(result: Result) -> str:
-    """One sentence that cannot be mistaken for success when it is none."""
-    name, facts = result.workflow_id, result.facts
-    match result.status:
-        case "completed":
-            where = (
-                "merged" if facts.get("merged") else f"on branch stretto/{name}: {facts.get('reason') or 'not merged'}"
-            )
-            return f"{name} is done; its work is {where}."
-        case "failed":
-            return f"{name} FAILED: {result.why}"
-        case "paused":
-            return f"{name} stopped and can be resumed: {result.why}."
-        case "cancelled":
-            return f"{name} was cancelled; its branch is kept."
-
-
-def next_steps(result: Result) -> tuple[str, ...]:
-    """Commands that make sense now."""
-    name = result.workflow_id
-    match result.status:
-        case "completed":
-            merge = result.facts.get("command")
-            return (*((str(merge),) if merge else ()), f"stretto diff {name}", f"stretto undo {name}")
-        case "failed":
-            return (f"stretto workflow-status {name}", f"stretto orchestrate --resume {name}", f"stretto undo {name}")
-        case "paused" if result.gate:
-            again = f"stretto orchestrate --resume {name}"
-            return (f"stretto diff {name}", f"{again} --approve", f'{again} --reject "why"')
-        case "paused":
-            return (f"stretto orchestrate --resume {name}",)
-        case "cancelled":
-            return (f"stretto diff {name}", f"stretto undo {name}")
-
-
-def _replayed(runner: str) -> tuple[str, ...]:
-    return (REPLAYED,) if runner.startswith("replay:") else ()

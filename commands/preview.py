@@ -1,9 +1,11 @@
 """The dry run: what a spec would do, shown and nothing else."""
 
 import asyncio
+from dataclasses import replace
 
 from stretto.agents.repository import open_repository
 from stretto.commands.app import App
+from stretto.commands.canonical import render as render_line
 from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
 from stretto.graph.analyze import analyze
@@ -24,11 +26,16 @@ def preview(spec: Spec, invocation: Invocation, app: App) -> Reply:
         log.close()
     conflicts = [c for p in spec.phases for c in found_conflicts(p.tasks)]
     body = dry_run(spec, analyze(spec.description), estimate(spec, history), conflicts, warnings)
-    again = f"stretto {invocation.command}" + (f' "{spec.description}"' if invocation.words else "")
     return Reply(
         command=invocation.command,
         text=render(body),
         result=dict(body),
         workflow_id=spec.workflow_id,
-        next_steps=(f"{again}   (the same without --dry-run)",),
+        next_steps=(f"{again(invocation)}   (the same without --dry-run)",),
     )
+
+
+def again(invocation: Invocation) -> str:
+    """The command that does what was shown, quoted for a shell."""
+    flags = {k: v for k, v in invocation.flags.items() if k not in {"dry-run", "json"}}
+    return f"stretto {render_line(replace(invocation, flags=flags)).removeprefix('/')}"

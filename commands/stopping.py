@@ -8,7 +8,7 @@ from stretto.agents.repository import open_repository
 from stretto.agents.workspace import clean
 from stretto.commands.app import App
 from stretto.commands.reply import Reply
-from stretto.commands.workflows import find
+from stretto.commands.workflows import UNDONE, find
 from stretto.state import lease
 from stretto.state.errors import InvalidTransition, StrettoError, WorkflowDriven
 from stretto.state.log import Log
@@ -17,8 +17,6 @@ from stretto.state.rows import WorkflowRow
 CANCEL_SECONDS = 15.0
 POLL_SECONDS = 0.1
 OVER = frozenset({"COMPLETED", "CANCELLED", "ARCHIVED"})
-UNDONE = "undone"
-"""The fact that a workflow was taken back: the command that brings its work again."""
 
 
 def cancel(app: App, workflow: str) -> Reply:

@@ -6,6 +6,8 @@ from stretto.state.ids import workflow_id
 from stretto.state.log import Log
 from stretto.state.rows import WorkflowRow
 
+UNDONE = "undone"
+"""The fact that a workflow was taken back: the command that brings its work again."""
 _NAMED = 8
 
 
