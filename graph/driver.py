@@ -241,7 +241,11 @@ class Driver:
             facts = {"failure_reason": kinds["why"], "recovery_options": ["resume", "undo"]}
             return self._end(fence, before, "FAILED", "failed", facts, phase=kinds["halt"])
         if "gate" in kinds:
-            facts = {"pause_reason": f"waits at the gate {kinds['gate']!r}", "current_state": "waiting for a person"}
+            facts = {
+                "pause_reason": f"waits at the gate {kinds['gate']!r}",
+                "current_state": "waiting for a person",
+                "gate": kinds["gate"],
+            }
             return self._end(fence, before, "PAUSED", "paused", facts, gate=kinds["gate"])
         if "drained" in kinds:
             return self._end(
