@@ -80,8 +80,11 @@ def header_for(
     header = Header(task=task, template=template, model=source, workflow=workflow, recorded_at=recorded_at)
     if not source.startswith("script/"):
         return header
-    script = load_script(project / source.removeprefix("script/"))
+    path = project / source.removeprefix("script/")
+    script = load_script(path)
     tasks = (script.task, *script.aliases)
     if not same_task(task, tasks):
         raise BadInput(f"The script is not of the task {task!r}.", field="description", allowed=tasks)
-    return header.model_copy(update={"origin": "authored", "task": script.task, "aliases": script.aliases})
+    # Where the script lay is of no use elsewhere, and says something about the machine.
+    known = {"origin": "authored", "task": script.task, "aliases": script.aliases, "model": f"script/{path.name}"}
+    return header.model_copy(update=known)

@@ -103,6 +103,8 @@ def test_only_models_can_be_recorded(project: Path, text: str) -> None:
 def test_what_a_script_speaks_is_labelled_as_authored(project: Path) -> None:
     header = header_for("model:script/demo.yaml", project=project, task="jwt", workflow="w")
     assert (header.origin, header.task, header.aliases) == ("authored", "Add JWT", ("JWT",))
+    there = header_for(f"model:script/{project / 'demo.yaml'}", project=project, task="jwt")
+    assert there.model == header.model == "script/demo.yaml"
     assert header_for("model:openai/x", project=project, task="jwt").origin == "recorded"
 
 
