@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from stretto.agents.data import bad_outcome
-from stretto.agents.redact import secrets_in
+from stretto.agents.redact import paths_in, secrets_in
 from stretto.agents.task import Frozen
 from stretto.state.errors import BadInput
 
@@ -168,11 +168,15 @@ def line_of(part: Frozen) -> str:
 
 
 def lint(cassette: Cassette) -> list[str]:
-    """What is wrong with a cassette, a sentence each: secrets, turns that are there twice or that no replay reaches."""
+    """What is wrong with a cassette, a sentence each.
+
+    Secrets, paths of the machine that it was made on, turns that are there twice or that no replay reaches.
+    """
     problems = _duplicates(cassette)
     for part in (cassette.header, *cassette.turns):
         where = f"turn {part.turn} of lane {part.lane!r}" if isinstance(part, Turn) else "the header"
         problems += [f"{where} seems to hold a secret ({kind})" for kind in secrets_in(line_of(part))]
+        problems += [f"{where} holds a path of one machine ({path})" for path in paths_in(line_of(part))]
     return problems + _unreached(cassette)
 
 

@@ -26,6 +26,7 @@ _PATTERNS = {
     "password-in-url": r"(?<=://)[^/\s:@\"']+:[^/\s:@\"']{3,}(?=@)",
 }
 SECRETS = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
+_OWN_PATH = re.compile(r"(?<![\w.~/-])/(?:(?:home|Users)/\w[\w.-]*/|root/|(?:private/)?var/folders/)[\w./-]*")
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 _SHORTEST = 8
 _TAKEN_OUT = re.compile(rf"<(?:secret|home|{'|'.join(_PATTERNS)})>")
@@ -71,6 +72,11 @@ def redactions_in(text: str) -> int:
 def secrets_in(text: str) -> list[str]:
     """The kinds of secrets that `text` seems to hold."""
     return [name for name, pattern in SECRETS.items() if pattern.search(text)]
+
+
+def paths_in(text: str) -> list[str]:
+    """The paths in `text` that lie in somebody's home or in a folder that systems make for one run."""
+    return _OWN_PATH.findall(text)
 
 
 def mapped(value: Any, change: Callable[[str], str]) -> Any:

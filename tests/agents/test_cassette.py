@@ -77,6 +77,18 @@ def test_lint_finds_secrets_doubles_and_turns_that_are_never_reached() -> None:
     ]
 
 
+@pytest.mark.parametrize("path", ["/home/ada/notes/app.py", "/Users/ada/x", "/root/.pyenv", "/var/folders/ab/T/x"])
+def test_lint_finds_the_paths_of_one_machine(path: str) -> None:
+    assert lint(cassette(turn("a", 1, text=f"It stands in {path} now"))) == [
+        f"turn 1 of lane 'a' holds a path of one machine ({path})"
+    ]
+
+
+def test_lint_lets_paths_pass_that_are_the_same_everywhere() -> None:
+    text = "<cwd>/home/x, ~/x, src/home/page.py, /usr/bin/env, https://example.com/home/page, /notes"
+    assert lint(cassette(turn("a", 1, text=text))) == []
+
+
 def test_a_clean_cassette_has_no_problems() -> None:
     known = turn("a", 1).model_copy(update={"reply": Reply(text="x", usage=Tokens(input_tokens=1, output_tokens=2))})
     assert lint(cassette(known)) == []
