@@ -57,6 +57,13 @@ def artifact(path: str, content: str) -> Artifact:
     return Artifact(path=path, digest=hashlib.sha256(content.encode()).hexdigest())
 
 
+def about(verb: str, text: str) -> str:
+    """A commit subject such as `docs: research "Add JWT authentication"`, the quotation cut so that it is closed."""
+    line = " ".join(text.split()).rstrip(".")
+    room = LONGEST_SUBJECT - len(f'{verb} ""')
+    return f'{verb} "{line if len(line) <= room else line[: room - 1].rstrip() + "…"}"'
+
+
 def shorten(subject: str) -> str:
     """A commit subject of one line and at most 72 characters."""
     line = " ".join(subject.split())

@@ -6,7 +6,7 @@ from typing import Any
 from stretto.agents.data import DebuggerData
 from stretto.agents.task import Task
 from stretto.graph.channels import step_key
-from stretto.graph.committing import commit, listing
+from stretto.graph.committing import about, commit, listing
 from stretto.graph.context import Fact, Step
 from stretto.graph.numbering import file_name, next_number
 from stretto.graph.plan_data import cures
@@ -47,9 +47,10 @@ class Debugging:
                 found.evidence,
                 cures(found),
                 date=step.run.date,
+                title=issue(step).rstrip("."),
                 workflow_id=step.run.workflow_id,
             )
-        left = await commit(step, files, f"docs: debug report on {issue(step)}")
+        left = await commit(step, files, about("docs: debug", issue(step)))
         data = step.finished[step.tasks[0].task_id].data
         verdict = {"artifacts": left, "data": data}
         if step.phase.tasks:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from stretto.agents.task import Task
-from stretto.graph.committing import gather
+from stretto.graph.committing import about, gather
 from stretto.graph.context import Fact, Step
 from stretto.graph.spec import TaskSpec
 from stretto.graph.stages import Closed, artifacts, as_task, why
@@ -34,7 +34,7 @@ class Documenting:
         if failure := why(step):
             events = (Fact("DOCUMENTATION_FAILED", step.phase.name, {"reason": failure}, "error"),)
             return Closed({}, failed=failure, curable=False, events=events)
-        commits = await gather(step, f"docs: {step.spec.description}")
+        commits = await gather(step, about("docs: document", step.spec.description))
         done = {"files": files, "commits": len(commits)}
         events = (Fact("DOCUMENTATION_COMPLETED", step.phase.name, done),)
         return Closed({"files": files, "commits": commits}, metrics={"files": len(files)}, events=events)

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from stretto.agents.commits import log as commits
 from stretto.agents.delivery import Policy
 from stretto.graph.channels import State
-from stretto.graph.committing import artifact, shorten, text
+from stretto.graph.committing import about, artifact, text
 from stretto.graph.context import Run, Step
 from stretto.graph.implementing import plan_path
 from stretto.graph.plan_file import parse, tick_criteria
@@ -29,7 +29,7 @@ async def finish(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
     files = await closing_files(step)
     if files:
         body = {path: content.encode() for path, content in files.items()}
-        subject = shorten(f"docs: summarise {run.spec.description}")
+        subject = about("docs: summarise", run.spec.description)
         await run.repository.commit_files(run.workflow_id, body, subject, key=f"{run.workflow_id}/{step.key}")
     answer = state["verdicts"].get("gate:merge~1", {})
     rejected = answer.get("status") == "failed"

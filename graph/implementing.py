@@ -151,7 +151,13 @@ async def _groups(step: Step) -> AsyncIterator[Group]:
         yield Group(message=shorten(_rest(step)), key=f"{key}/rest", tasks=frozenset(done.values()))
 
 
+def _inner(title: str) -> str:
+    """A title as it stands within a line: a first word that is no name or acronym in lower case."""
+    return title[:1].lower() + title[1:] if title[1:2].islower() else title
+
+
 def _rest(step: Step) -> str:
     if step.number > 1:
-        return f"fix: {DebuggerData.model_validate(debugged(step)).cause}"
+        cures = DebuggerData.model_validate(debugged(step)).tasks
+        return f"fix: {'; '.join(_inner(t.title) for t in cures)}"
     return f"feat: {step.spec.description}"

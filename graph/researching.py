@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from stretto.agents.data import ResearcherData
 from stretto.agents.task import Task
-from stretto.graph.committing import commit, listing
+from stretto.graph.committing import about, commit, listing
 from stretto.graph.context import Fact, Step
 from stretto.graph.numbering import file_name, next_number
 from stretto.graph.report_file import render_report
@@ -40,7 +40,7 @@ class Researching:
                 files[f"{REPORTS}/{name}"] = render_report(
                     found.title, found.report, date=step.run.date, scope=task.title
                 )
-        left = await commit(step, files, f"docs: report on {step.spec.description}")
+        left = await commit(step, files, about("docs: research", step.spec.description))
         completed = {"reports_generated": len(files), "agents": len(step.tasks)}
         return Closed(
             {"artifacts": left, "summaries": {t: o.summary for t, o in step.finished.items()}},

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stretto.agents.task import Task
-from stretto.graph.committing import gather
+from stretto.graph.committing import about, gather
 from stretto.graph.context import Fact, Step
 from stretto.graph.spec import TaskSpec
 from stretto.graph.stages import Closed, artifacts, as_task, fatal, why
@@ -41,7 +41,7 @@ class Testing:
         """Read the report of the test run; a failing test is worth a debug round, missing tests are not."""
         if failure := why(step):
             return Closed({}, failed=failure, curable=not fatal(step), events=(_failed(step, {"reason": failure}),))
-        await gather(step, f"test: {step.spec.description}")
+        await gather(step, about("test: verify", step.spec.description))
         report: dict[str, Any] = step.finished[step.task_id(TESTS)].data
         if not report["results"]:
             return Closed({}, failed=NO_TESTS, events=(_failed(step, {"reason": NO_TESTS}),))
