@@ -21,7 +21,7 @@ async def summary(step: Step, plan_path: str, plan_text: str, reports: list[str]
         phases_total=len(plan.phases),
         workflow_id=step.run.workflow_id,
         reports=reports,
-        overview=step.spec.description,
+        overview="\n\n".join(filter(None, (step.spec.description, plan.overview))),
         changes=[c for c in changes if not c.path.startswith("specs/")],
         results=_results(step),
         recoveries=_recoveries(step),
