@@ -7,8 +7,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from stretto.commands.safe import one_line
 from stretto.state.figures import PhaseView, TaskView, WorkflowView
-from stretto.state.show import used
+from stretto.state.show import progress, used
 
 _MARKS = {"completed": "[green]✓[/]", "failed": "[red]✗[/]", "pending": "[dim]·[/]", "interrupted": "[yellow]‖[/]"}
 _SHOWN = 12
@@ -27,12 +28,13 @@ class Screen:
         table = Table.grid(padding=(0, 2))
         for phase in view.phases.values():
             self._phase(table, phase, now)
-        return Group(Text(f"{view.workflow_id}  {view.description}"), table, Text.from_markup(_totals(view, now)))
+        head = Text(one_line(f"{view.workflow_id}  {view.description}"))
+        return Group(head, table, Text.from_markup(_totals(view, now)))
 
     def _phase(self, table: Table, phase: PhaseView, now: float) -> None:
         tasks = [t for t in self._view.tasks.values() if t.phase == phase.name]
-        done = sum(t.state == "completed" for t in tasks)
-        count = f"{done}/{phase.expected if phase.expected is not None else len(tasks)}" if tasks else ""
+        done, known = progress(phase, self._view)
+        count = f"{done}/{'?' if known is None else known}" if tasks else ""
         table.add_row(self._mark(phase.state), f"[bold]{phase.name}[/]", count, _clock(phase.seconds(now)))
         if phase.state in {"in_progress", "failed"}:
             for task in tasks[-_SHOWN:]:
@@ -40,7 +42,7 @@ class Screen:
 
     def _task(self, table: Table, task: TaskView, now: float) -> None:
         again = f" [yellow]attempt {task.attempts}[/]" if task.attempts > 1 else ""
-        name = Text(f"  {task.agent} {task.title[:60]}") + Text.from_markup(again)
+        name = Text(f"  {one_line(f'{task.agent} {task.title}', 72)}") + Text.from_markup(again)
         table.add_row(self._mark(task.state), name, "", _clock(task.seconds(now)))
 
     def _mark(self, state: str) -> RenderableType:
