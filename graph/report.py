@@ -230,7 +230,7 @@ def _conflict_lines(rows: ConflictRows) -> Iterator[str]:
     for row in rows["known"]:
         yield f"{' and '.join(row['tasks'])} both write {row['path']} and have no order"
     for name in rows["after_planning"]:
-        yield f"{name}: known after planning; two writers of a path without an order are refused then"
+        yield f"{name}: known after planning; two writers of a path run in the order of the plan"
     for name in rows["undeclared"]:
         yield f"{name}: several tasks run at once and do not say what they write; found when they are merged"
     if not any(rows.values()):
