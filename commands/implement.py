@@ -6,7 +6,7 @@ from stretto.commands.app import App, require_supported
 from stretto.commands.development import run
 from stretto.commands.inputs import committed, existing, text_of
 from stretto.commands.invocation import Invocation
-from stretto.commands.options import WORK
+from stretto.commands.options import TEAM
 from stretto.commands.reply import Reply
 from stretto.graph import recipes
 from stretto.graph.find_plan import newest_unfinished
@@ -16,7 +16,7 @@ from stretto.graph.plan_tasks import tasks
 from stretto.graph.spec import PhaseSpec
 from stretto.state.errors import BadInput
 
-SUPPORTED = WORK
+SUPPORTED = TEAM
 
 
 def handle(invocation: Invocation, app: App) -> Reply:

@@ -20,7 +20,7 @@ from stretto.agents.runner import Runner
 from stretto.commands.app import App
 from stretto.commands.ending import reply
 from stretto.commands.invocation import Invocation
-from stretto.commands.progress import watcher
+from stretto.commands.progress import Watcher, watcher
 from stretto.commands.reply import Reply
 from stretto.graph.control import Control
 from stretto.graph.driver import Answer, Result
@@ -103,7 +103,7 @@ def launch(spec: Spec, invocation: Invocation, app: App) -> Reply:
     """Start a workflow, show it while it runs, and say how it ended."""
     runner = runner_for(app, invocation, spec)
     control = Control()
-    with watcher(app.json) as show:
+    with watcher(app.json) as watch:
         work = start(
             spec,
             project=app.project,
@@ -111,10 +111,10 @@ def launch(spec: Spec, invocation: Invocation, app: App) -> Reply:
             store=Path(app.store) if app.store else None,
             kind=invocation.command,
             durability=durability(invocation, app),
-            on_event=show,
+            on_event=watch.event,
             control=control,
         )
-        result = _drive(work, control)
+        result = _drive(work, control, watch)
     return reply(invocation, app, result)
 
 
@@ -129,7 +129,7 @@ def relaunch(
     """Resume a workflow, whichever command began it."""
     runner = parse_runner(app.runner, project=app.project, execute=execute) if app.runner else None
     control = Control()
-    with watcher(app.json) as show:
+    with watcher(app.json) as watch:
         work = resume(
             name,
             project=app.project,
@@ -138,10 +138,10 @@ def relaunch(
             answer=answer,
             limits=limits,
             durability=durability(invocation, app),
-            on_event=show,
+            on_event=watch.event,
             control=control,
         )
-        result = _drive(work, control)
+        result = _drive(work, control, watch)
     return reply(invocation, app, result)
 
 
@@ -150,22 +150,26 @@ def durability(invocation: Invocation, app: App) -> str:
     return str(invocation.flags.get("durability", settings_of(app).durability))
 
 
-def _drive(work: Coroutine[Any, Any, Result], control: Control) -> Result:
+STOPPING = "Stopping: what runs may finish, nothing new begins. Ctrl-C again ends it now; both can be resumed."
+
+
+def _drive(work: Coroutine[Any, Any, Result], control: Control, watch: Watcher) -> Result:
     async def driven() -> Result:
-        with _signals(control):
+        with _signals(control, watch):
             return await work
 
     return asyncio.run(driven())
 
 
 @contextmanager
-def _signals(control: Control) -> Generator[None]:
+def _signals(control: Control, watch: Watcher) -> Generator[None]:
     """Ctrl-C drains, a second one cuts; SIGTERM drains."""
     loop = asyncio.get_running_loop()
 
     def interrupted() -> None:
         if control.draining:
             control.cut()
+        watch.note(STOPPING)
         control.drain()
 
     for number in (signal.SIGINT, signal.SIGTERM):

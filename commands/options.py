@@ -15,9 +15,7 @@ WORK = frozenset(
     {
         "gate",
         "merge",
-        "max-agents",
         "attempts",
-        "debug-rounds",
         "timeout",
         "workflow-id",
         "record",
@@ -27,6 +25,8 @@ WORK = frozenset(
     }
 )
 """Flags of every command that runs agents."""
+TEAM = WORK | {"max-agents", "debug-rounds"}
+"""Flags of those that may run several at once, and repair what they broke."""
 
 _LIMITS = {"max-agents": "agents", "attempts": "attempts", "debug-rounds": "debug_rounds"}
 LIMIT_FLAGS = frozenset({*_LIMITS, "timeout"})

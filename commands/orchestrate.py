@@ -5,7 +5,7 @@ from typing import cast
 from stretto.commands.app import EVERYWHERE, App, require_supported
 from stretto.commands.invocation import Invocation
 from stretto.commands.launch import launch, new_id, relaunch, settings_of
-from stretto.commands.options import LIMIT_FLAGS, WORK, changed_limits, gates, limits, merge_policy
+from stretto.commands.options import LIMIT_FLAGS, TEAM, changed_limits, gates, limits, merge_policy
 from stretto.commands.preview import preview
 from stretto.commands.reply import Reply
 from stretto.graph.analyze import analyze
@@ -16,7 +16,7 @@ from stretto.state.errors import BadInput
 from stretto.state.ids import workflow_id
 from stretto.state.store import find_project
 
-SUPPORTED = WORK | {"template", "priority", "complex", "resume", "approve", "reject"}
+SUPPORTED = TEAM | {"template", "priority", "complex", "resume", "approve", "reject"}
 _RESUMING = frozenset({"resume", "approve", "reject", "runner", "durability"})
 
 

@@ -7,13 +7,13 @@ from stretto.commands.app import App, require_supported
 from stretto.commands.development import run
 from stretto.commands.inputs import committed, existing
 from stretto.commands.invocation import Invocation
-from stretto.commands.options import WORK
+from stretto.commands.options import TEAM
 from stretto.commands.reply import Reply
 from stretto.commands.safe import one_line
 from stretto.graph import recipes
 from stretto.state.errors import BadInput
 
-SUPPORTED = WORK
+SUPPORTED = TEAM
 CONTEXT = ("phase", "name", "workflow_id", "complexity", "plan_file", "standards_file", "coordination")
 COORDINATION = ("parallel", "dependency_aware")
 """Both run what is ready at once and honour the dependencies given; `dependency_aware` refuses tasks without any."""
