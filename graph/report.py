@@ -263,4 +263,4 @@ def _thousands(number: float) -> str:
 
 
 def _dollars(amount: float) -> str:
-    return f"{amount:.2f} USD"
+    return f"{amount:.2f} USD" if amount >= 1 else f"{amount:.4f} USD"
