@@ -32,6 +32,8 @@ async def numstat(repository: Repository, workflow_id: str) -> list[tuple[str, i
 
 async def workflows(repository: Repository) -> set[str]:
     """The workflows that git knows work of, finished, taken back or forgotten by a store that is gone."""
+    if repository.head is None:  # a folder without git, before its first workflow
+        return set()
     out = await repository.git.run("for-each-ref", "--format=%(refname)", "refs/stretto/", "refs/heads/stretto/")
     return {ref.removeprefix("refs/").removeprefix("heads/").split("/")[1] for ref in out.decode().split()}
 
