@@ -149,14 +149,20 @@ class Binder:
 
     def _complete(self, operation: str, shape: Shape) -> None:
         """Everything that the shape demands is there."""
-        missing = ""
+        if (found := self._missing(shape)) is None:
+            return
+        field, missing = found
+        command = " ".join(filter(None, (f"/{self.grammar.name}", operation)))
+        message = f"{command} needs {missing}. Usage: {usage(self.grammar, operation)}"
+        raise self.source.error(len(self.source.text.rstrip()), message, field=field)
+
+    def _missing(self, shape: Shape) -> tuple[str, str] | None:
+        """The field that is not filled, and what it lacks in words."""
         if len(self.json) < shape.json[0]:
-            missing = f"{shape.json[0]} JSON arguments"
-        elif len(self.ids) < shape.ids[0] and not self.json:
-            missing = "a workflow id" if shape.ids[0] == 1 else f"{shape.ids[0]} workflow ids"
-        elif slot := next((s for s in shape.words[len(self.words) :] if s.required and not self.json), None):
-            missing = "" if any(f in self.flags for f in slot.unless) else f"a {slot.name}"
-        if missing:
-            command = " ".join(filter(None, (f"/{self.grammar.name}", operation)))
-            message = f"{command} needs {missing}. Usage: {usage(self.grammar, operation)}"
-            raise self.source.error(len(self.source.text.rstrip()), message, field=missing.removeprefix("a "))
+            return "json", f"{shape.json[0]} JSON arguments"
+        if len(self.ids) < shape.ids[0] and not self.json:
+            return "workflow_id", "a workflow id" if shape.ids[0] == 1 else f"{shape.ids[0]} workflow ids"
+        slot = next((s for s in shape.words[len(self.words) :] if s.required and not self.json), None)
+        if slot is None or any(f in self.flags for f in slot.unless):
+            return None
+        return slot.name, f"{'an' if slot.name[0] in 'aeiou' else 'a'} {slot.name}"

@@ -41,8 +41,8 @@ class _Row(NamedTuple):
 class Screen:
     """Draws a view as it stands. Events come in one thread, and rich draws in another."""
 
-    def __init__(self) -> None:
-        self._view = fold(())
+    def __init__(self, view: WorkflowView | None = None) -> None:
+        self._view = view or fold(())
         self._note = ""
         self._spinner = Spinner("dots")
         self._lock = threading.Lock()

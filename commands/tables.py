@@ -86,7 +86,7 @@ _ORCHESTRATE = _command(
         "checkpoint-interval": _TEXT,
     },
     _all("finalize-workflow continue-workflow", _ONE_ID),
-    plain=Shape(words=(Slot("description", "text", required=True, unless=("resume",)),)),
+    plain=Shape(words=(Slot("description", "text", required=True, unless=("resume", "approve", "reject")),)),
 )
 
 _HUB = _command(

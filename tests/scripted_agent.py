@@ -12,9 +12,9 @@ Runs under `python -I -S`, since tests start many.
 """
 
 import json
-import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
@@ -57,19 +57,15 @@ DATA: Json = {
 
 
 def main() -> None:
-    script_path = sys.argv[1]
+    script = Path(sys.argv[1])
     brief = json.load(sys.stdin)
-    with open(script_path + ".briefs", "a", encoding="utf-8") as file:
+    with script.with_name(f"{script.name}.briefs").open("a", encoding="utf-8") as file:
         file.write(json.dumps(brief) + "\n")
-    with open(script_path, encoding="utf-8") as file:
-        action = chosen(json.load(file), brief)
+    action = chosen(json.loads(script.read_text("utf-8")), brief)
     begin(action)
-    leave(action, brief["cwd"])
-    print(action.get("stderr", ""), end="", file=sys.stderr)
-    if "raw" in action:
-        print(action["raw"], end="")
-    else:
-        print(json.dumps(outcome(action, brief)))
+    leave(action, Path(brief["cwd"]))
+    sys.stderr.write(action.get("stderr", ""))
+    sys.stdout.write(action.get("raw") or json.dumps(outcome(action, brief)))
     sys.exit(action.get("exit", 0))
 
 
@@ -87,24 +83,22 @@ def chosen(script: Json, brief: Json) -> Json:
 
 def begin(action: Json) -> None:
     if "touch" in action:
-        open(action["touch"], "w").close()
+        Path(action["touch"]).touch()
     time.sleep(action.get("sleep", 0))
     deadline = time.monotonic() + 60
-    while "until" in action and not os.path.exists(action["until"]) and time.monotonic() < deadline:
+    while "until" in action and not Path(action["until"]).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
-def leave(action: Json, cwd: str) -> None:
+def leave(action: Json, cwd: Path) -> None:
     for path, text in action.get("files", {}).items():
-        place = os.path.join(cwd, path)
         if text is None:
-            os.remove(place)
+            (cwd / path).unlink()
             continue
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        with open(place, "w", encoding="utf-8") as file:
-            file.write(text)
+        (cwd / path).parent.mkdir(parents=True, exist_ok=True)
+        (cwd / path).write_text(text, "utf-8")
     for path, target in action.get("links", {}).items():
-        os.symlink(target, os.path.join(cwd, path))
+        (cwd / path).symlink_to(target)
 
 
 def outcome(action: Json, brief: Json) -> Json:

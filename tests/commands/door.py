@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from stretto.commands.cli import main
 from stretto.state.log import Log
@@ -43,9 +43,9 @@ class Ran:
         """Stdout, which must be exactly one JSON object on one line."""
         assert self.out.endswith("\n")
         assert self.out.count("\n") == 1, self.out
-        found = json.loads(self.out)
+        found: Any = json.loads(self.out)
         assert isinstance(found, dict)
-        return found
+        return cast("dict[str, Any]", found)
 
 
 @dataclass(frozen=True)

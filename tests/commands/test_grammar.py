@@ -241,24 +241,24 @@ def test_what_has_no_place_is_refused_with_the_usage(raw: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "missing"),
+    ("raw", "field", "missing"),
     [
-        ("/orchestrate", "description"),
-        ("/orchestrate ''", "description"),
-        ("/orchestrate --dry-run", "description"),
-        ("/report", "topic"),
-        ("/plan", "feature"),
-        ("/debug --gate=plan", "issue"),
-        ("/coordination-hub pause", "workflow id"),
-        ("/coordination-hub start-phase wf", "phase"),
-        ("/resource-manager transition a", "2 workflow ids"),
-        ("/subagents '{}'", "2 JSON arguments"),
-        ("/subagents", "2 JSON arguments"),
+        ("/orchestrate", "description", "a description"),
+        ("/orchestrate ''", "description", "empty"),
+        ("/orchestrate --dry-run", "description", "a description"),
+        ("/report", "topic", "a topic"),
+        ("/plan", "feature", "a feature"),
+        ("/debug --gate=plan", "issue", "an issue"),
+        ("/coordination-hub pause", "workflow_id", "a workflow id"),
+        ("/coordination-hub start-phase wf", "phase", "a phase"),
+        ("/resource-manager transition a", "workflow_id", "2 workflow ids"),
+        ("/subagents '{}'", "json", "2 JSON arguments"),
+        ("/subagents", "json", "2 JSON arguments"),
     ],
 )
-def test_what_is_missing_is_named(raw: str, missing: str) -> None:
+def test_what_is_missing_is_named(raw: str, field: str, missing: str) -> None:
     wrong = refused(raw)
-    assert wrong.field == missing
+    assert wrong.field == field
     assert missing in wrong.message
 
 
