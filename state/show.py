@@ -154,15 +154,15 @@ def used(usage: Usage) -> str:
     parts = (
         f"{_amount(usage.input_tokens)} tokens in",
         f"{_amount(usage.output_tokens)} out",
-        f"cost {_amount(usage.cost_usd, '.4f')}{' USD' if usage.cost_usd.known is not None else ''}",
+        f"cost {_amount(usage.cost_usd, '.4f', ' USD')}",
     )
     return ", ".join(parts)
 
 
-def _amount(count: Count, form: str = ",.0f") -> str:
-    if count.known is None:
+def _amount(count: Count, form: str = ",.0f", unit: str = "") -> str:
+    if count.known is None or (count.unknown and not count.known):  # "at least 0" would say nothing
         return "unknown"
-    return ("at least " if count.unknown else "") + format(count.known, form)
+    return ("at least " if count.unknown else "") + format(count.known, form) + unit
 
 
 def duration(seconds: float | None) -> str:

@@ -95,6 +95,13 @@ def test_what_nobody_counted_is_unknown_and_what_was_counted_is_a_lower_bound(st
     assert show.used(view.usage) == "at least 100 tokens in, 25 out, cost unknown"
 
 
+def test_a_lower_bound_of_nothing_is_unknown(story: Story) -> None:
+    complete(story, "research/R1", input_tokens=0, output_tokens=0, cost_usd=0.0)
+    complete(story, "research/R2", input_tokens=None, output_tokens=None, cost_usd=None)
+
+    assert show.used(fold(story.events).usage) == "unknown tokens in, unknown out, cost unknown"
+
+
 def test_a_task_cut_off_by_the_death_of_its_driver_runs_again_and_its_first_use_is_unknown(story: Story) -> None:
     complete(story, "research/R1", input_tokens=100)
     story.tell("WORKFLOW_RESUMED")
