@@ -31,6 +31,7 @@ from stretto.state.ids import WorkflowId, name_workflow, workflow_id
 from stretto.state.log import Log
 from stretto.state.settings import Settings, load
 from stretto.state.store import find_project
+from stretto.state.wire import Event
 
 
 def settings_of(app: App) -> Settings:
@@ -129,7 +130,7 @@ def relaunch(
     """Resume a workflow, whichever command began it."""
     runner = parse_runner(app.runner, project=app.project, execute=execute) if app.runner else None
     control = Control()
-    with watcher(app.json) as watch:
+    with watcher(app.json, _history(name, app)) as watch:
         work = resume(
             name,
             project=app.project,
@@ -143,6 +144,15 @@ def relaunch(
         )
         result = _drive(work, control, watch)
     return reply(invocation, app, result)
+
+
+def _history(name: WorkflowId, app: App) -> list[Event]:
+    """What is known of a workflow before it is resumed."""
+    log = Log.find(app.directory)
+    if log is None:
+        return []
+    with log:
+        return list(log.events(name))
 
 
 def durability(invocation: Invocation, app: App) -> str:

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import termios
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -21,12 +21,12 @@ class Watcher(NamedTuple):
 
 
 @contextmanager
-def watcher(as_json: bool) -> Generator[Watcher]:
-    """The watcher that fits where stderr goes."""
+def watcher(as_json: bool, known: Iterable[Event] = ()) -> Generator[Watcher]:
+    """The watcher that fits where stderr goes. A live view begins with the events that are `known` already."""
     if as_json:
         yield Watcher(_json_line, _nothing)
     elif sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        with _live() as watch:
+        with _live(known) as watch:
             yield watch
     else:
         yield Watcher(_plain_line, _say)
@@ -76,14 +76,14 @@ def _about(kind: str, data: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _live() -> Generator[Watcher]:
+def _live(known: Iterable[Event]) -> Generator[Watcher]:
     """Phases, agents, elapsed time, tokens and cost, redrawn four times a second."""
     from rich.console import Console
     from rich.live import Live
 
     from stretto.commands.screen import Screen
 
-    screen = Screen()
+    screen = Screen(known)
     with _no_echo(), Live(screen, console=Console(stderr=True), refresh_per_second=4, redirect_stdout=False):
         yield Watcher(screen.apply, screen.note)
 

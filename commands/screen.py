@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -39,10 +39,10 @@ class _Row(NamedTuple):
 
 
 class Screen:
-    """Draws a view as it stands. Events come in one thread, and rich draws in another."""
+    """Draws a view as it stands, from the events that are `known`. More come in one thread; rich draws in another."""
 
-    def __init__(self, view: WorkflowView | None = None) -> None:
-        self._view = view or fold(())
+    def __init__(self, known: Iterable[Event] = ()) -> None:
+        self._view = fold(known)
         self._note = ""
         self._spinner = Spinner("dots")
         self._lock = threading.Lock()

@@ -6,7 +6,6 @@ from typing import Any
 from rich.console import Console
 
 from stretto.commands.screen import Screen
-from stretto.state.view import fold
 from stretto.state.wire import Event
 
 
@@ -17,7 +16,7 @@ def drawn(*told: tuple[str, str, dict[str, Any]]) -> str:
         for i, (kind, phase, data) in enumerate(told)
     ]
     out = StringIO()
-    Console(file=out, width=100, force_terminal=True, color_system=None).print(Screen(fold(events)))
+    Console(file=out, width=100, force_terminal=True, color_system=None).print(Screen(events))
     return out.getvalue()
 
 
