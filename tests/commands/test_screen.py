@@ -11,12 +11,11 @@ from stretto.state.wire import Event
 
 def drawn(*told: tuple[str, str, dict[str, Any]]) -> str:
     """The view after these events, as text that a terminal would get."""
-    events = [
-        Event(i, f"e{i}", kind, "w_001", phase, f"2026-01-01T00:00:0{i}.000Z", "test", "info", data)
-        for i, (kind, phase, data) in enumerate(told)
-    ]
+    screen = Screen()
+    for i, (kind, phase, data) in enumerate(told):
+        screen.apply(Event(i, f"e{i}", kind, "w_001", phase, f"2026-01-01T00:00:0{i}.000Z", "test", "info", data))
     out = StringIO()
-    Console(file=out, width=100, force_terminal=True, color_system=None).print(Screen(events))
+    Console(file=out, width=100, force_terminal=True, color_system=None).print(screen)
     return out.getvalue()
 
 
