@@ -140,8 +140,12 @@ def _would_write(spec: Spec) -> Iterator[dict[str, str]]:
             yield {"where": "specs/reports/NNN_*.md", "what": f"{_count(reports, 'report')} of {phase.name}"}
         if phase.kind == "plan":
             yield {"where": "specs/plans/NNN_*.md", "what": f"the plan of {phase.name}"}
+        if phase.kind == "debug":
+            yield {"where": "specs/reports/NNN_debug_*.md", "what": f"the findings of {phase.name}"}
         yield from _of_tasks(phase)
-    yield {"where": "specs/summaries/NNN_*.md", "what": "the summary"}
+    kinds = {phase.kind for phase in spec.phases}
+    if "implement" in kinds and (spec.plan_file or "plan" in kinds):
+        yield {"where": "specs/summaries/NNN_*.md", "what": "the summary"}
     yield {"where": f"git branch stretto/{spec.workflow_id}", "what": "one commit a phase, in a worktree of its own"}
     yield {"where": "the branch that is checked out", "what": _MERGES[spec.merge]}
     yield {"where": ".stretto/state/", "what": "events, checkpoints and cache of the workflow"}

@@ -115,6 +115,7 @@ def test_a_template_without_a_plan_promises_no_plan_file() -> None:
     rows = [row["where"] for row in report(template="documentation-update")["would_write"]]
 
     assert "specs/plans/NNN_*.md" not in rows
+    assert "specs/summaries/NNN_*.md" not in rows
     assert "known after planning" not in rows
 
 
