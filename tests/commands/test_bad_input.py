@@ -26,10 +26,10 @@ PLAN = """# Arithmetic Implementation Plan
 ## Implementation Phases
 
 ### Phase 1: Core
-- [x] **T1: Multiply** (writes: `src/calc/mul.py`)
+- [x] **T1** Multiply
 
 ### Phase 2: Rest
-- [ ] **T2: Subtract** (writes: `src/calc/sub.py`)
+- [ ] **T2** Subtract
 """
 CLASH = '[{"id": "a", "description": "A", "files": ["x.py"]}, {"id": "b", "description": "B", "files": ["x.py"]}]'
 ROUND = '[{"id":"a","description":"A","dependencies":["b"]},{"id":"b","description":"B","dependencies":["a"]}]'
