@@ -77,7 +77,7 @@ def checked(context: Any, tasks: Any) -> tuple[dict[str, Any], list[dict[str, An
     about = _object(context, CONTEXT, "context")
     if not isinstance(tasks, list) or not tasks:
         raise BadInput("The tasks are not a JSON list with at least one task.", field="tasks")
-    found = [_object(task, TASK, f"tasks[{i}]") for i, task in enumerate(cast("list[Any]", tasks))]
+    found = [_object(task, TASK, f"tasks[{i}]") for i, task in enumerate(cast("list[object]", tasks))]
     way = about.get("coordination", "parallel")
     if way not in COORDINATION:
         raise BadInput(f"There is no coordination {way!r}.", field="context.coordination", allowed=COORDINATION)
@@ -113,4 +113,4 @@ def _object(value: Any, allowed: tuple[str, ...], field: str) -> dict[str, Any]:
 
 
 def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(v, str) for v in cast("list[Any]", value))
+    return isinstance(value, list) and all(isinstance(v, str) for v in cast("list[object]", value))
