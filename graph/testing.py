@@ -1,6 +1,7 @@
 """Testing: the project's own tests, run where the workflow's branch is checked out. No tests found is not success."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from stretto.agents.task import Task
@@ -20,8 +21,8 @@ class Testing:
     """The spec's testers first, if it names any, then one task without an agent: the project's test command."""
 
     async def tasks(self, step: Step) -> Sequence[Task]:
-        """The testers, and the test run, which waits for them."""
-        testers = step.phase.tasks if step.number == 1 else ()
+        """The testers who have not done their work in an earlier pass, and the test run, which waits for them."""
+        testers = open_testers(step)
         command = step.spec.test_command
         run = TaskSpec(
             id=TESTS,
@@ -54,6 +55,21 @@ class Testing:
         some = not result["tests"] or result["tests"]["tests"] > 0
         events = (_failed(step, {**facts, "success": False}),)
         return Closed(verdict, failed=_sentence(result), curable=some, events=events)
+
+
+def open_testers(step: Step) -> tuple[TaskSpec, ...]:
+    """A debug round may come before the first pass through this phase, or because of a tester."""
+    done = {t.id for t in step.phase.tasks if _done_before(step, t.id)}
+    return tuple(
+        t.model_copy(update={"depends_on": tuple(d for d in t.depends_on if d not in done)})
+        for t in step.phase.tasks
+        if t.id not in done
+    )
+
+
+def _done_before(step: Step, name: str) -> bool:
+    earlier = (step.outcome(replace(step, number=n).task_id(name)) for n in range(1, step.number))
+    return any(outcome is not None and outcome.status == "completed" for outcome in earlier)
 
 
 def _failed(step: Step, data: dict[str, Any]) -> Fact:
