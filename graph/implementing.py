@@ -127,9 +127,11 @@ async def squash(step: Step) -> list[str]:
 
 
 async def _groups(step: Step) -> AsyncIterator[Group]:
-    """One group for each phase of the plan that has finished tasks, with the ticks it earns; then the rest."""
+    """The cures, since others build on them; then a group for each phase of the plan, with its ticks; then the rest."""
     done = {_name(t): t for t in step.finished}
     key = f"{step.run.workflow_id}/{step.key}/{hashlib.sha256(repr(sorted(done)).encode()).hexdigest()[:12]}"
+    if cures := _cures(step) & done.keys():
+        yield Group(message=shorten(_fix(step)), key=f"{key}/cures", tasks=frozenset(map(done.pop, cures)))
     path = plan_path(step)
     body = await text(step, path, at_head=True) if path else None
     for phase in parse(body).phases if body else ():
@@ -148,16 +150,20 @@ async def _groups(step: Step) -> AsyncIterator[Group]:
             extra_files={path: body.encode()},
         )
     if done:
-        yield Group(message=shorten(_rest(step)), key=f"{key}/rest", tasks=frozenset(done.values()))
+        subject = shorten(f"feat: {step.spec.description}")
+        yield Group(message=subject, key=f"{key}/rest", tasks=frozenset(done.values()))
+
+
+def _cures(step: Step) -> set[str]:
+    """The names of the debugger's tasks, after a debug round."""
+    return {t.id for t in DebuggerData.model_validate(debugged(step)).tasks} if step.number > 1 else set()
+
+
+def _fix(step: Step) -> str:
+    cures = DebuggerData.model_validate(debugged(step)).tasks
+    return f"fix: {'; '.join(_inner(t.title) for t in cures)}"
 
 
 def _inner(title: str) -> str:
     """A title as it stands within a line: a first word that is no name or acronym in lower case."""
     return title[:1].lower() + title[1:] if title[1:2].islower() else title
-
-
-def _rest(step: Step) -> str:
-    if step.number > 1:
-        cures = DebuggerData.model_validate(debugged(step)).tasks
-        return f"fix: {'; '.join(_inner(t.title) for t in cures)}"
-    return f"feat: {step.spec.description}"
