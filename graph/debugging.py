@@ -40,17 +40,17 @@ class Debugging:
         files: dict[str, str] = {}
         for task in step.tasks:
             found = DebuggerData.model_validate(step.finished[task.task_id].data)
-            name = file_name(number + len(files), f"debug {issue(step)}")
+            name = file_name(number + len(files), f"debug {headline(step)}")
             files[f"{REPORTS}/{name}"] = render_debug_report(
                 issue(step),
                 found.cause,
                 found.evidence,
                 cures(found),
                 date=step.run.date,
-                title=issue(step).rstrip("."),
+                title=headline(step),
                 workflow_id=step.run.workflow_id,
             )
-        left = await commit(step, files, about("docs: debug", issue(step)))
+        left = await commit(step, files, about("docs: debug", headline(step)))
         data = step.finished[step.tasks[0].task_id].data
         verdict = {"artifacts": left, "data": data}
         if step.phase.tasks:
@@ -72,6 +72,11 @@ def failing(step: Step) -> dict[str, Any]:
 def issue(step: Step) -> str:
     """What is being debugged, in a few words."""
     return str(failing(step).get("why", "")) or step.spec.description
+
+
+def headline(step: Step) -> str:
+    """The first sentence of what is being debugged."""
+    return issue(step).partition(". ")[0].rstrip(".")
 
 
 def _prompt(step: Step) -> str:
