@@ -58,7 +58,7 @@ class Testing:
 
 
 def open_testers(step: Step) -> tuple[TaskSpec, ...]:
-    """A debug round may come before the first pass through this phase, or because of a tester."""
+    """The testers whose work is still to do: a debug round may come before the first pass, or because of a tester."""
     done = {t.id for t in step.phase.tasks if _done_before(step, t.id)}
     return tuple(
         t.model_copy(update={"depends_on": tuple(d for d in t.depends_on if d not in done)})
