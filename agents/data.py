@@ -95,7 +95,7 @@ Paths = Annotated[tuple[Path, ...], BeforeValidator(_one_is_many)]
 Names = Annotated[tuple[Annotated[str, AfterValidator(_task_name)], ...], BeforeValidator(_one_is_many)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_one_is_many)]
 Complexity = Annotated[
-    Literal["Low", "Medium", "High", ""], BeforeValidator(_level), WithJsonSchema({"enum": list(LEVELS)})
+    Literal["Low", "Medium", "High", ""], BeforeValidator(_level), WithJsonSchema({"enum": [*LEVELS, ""]})
 ]
 
 

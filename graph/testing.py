@@ -1,16 +1,18 @@
 """Testing: the project's own tests, run where the workflow's branch is checked out. No tests found is not success."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from stretto.agents.task import Task
 from stretto.graph.committing import about, gather
 from stretto.graph.context import Fact, Step
+from stretto.graph.implementing import plan_at
 from stretto.graph.spec import TaskSpec
 from stretto.graph.stages import Closed, artifacts, as_task, fatal, why
 
 TESTS = "tests"
+PLANNED = "planned"
 NO_TESTS = (
     "No way to test this project was found, so nothing is proven. "
     'Say how in .stretto/config.toml (test = "python -m pytest"), or add tests; then resume.'
@@ -18,25 +20,20 @@ NO_TESTS = (
 
 
 class Testing:
-    """The spec's testers first, if it names any, then one task without an agent: the project's test command."""
+    """The spec's testers, if it names any; then, without an agent, the project's tests and the plan's commands."""
 
     async def tasks(self, step: Step) -> Sequence[Task]:
-        """The testers who have not done their work in an earlier pass, and the test run, which waits for them."""
+        """The testers who have not done their work in an earlier pass, and the runs, which wait for them."""
         testers = open_testers(step)
-        command = step.spec.test_command
-        run = TaskSpec(
-            id=TESTS,
-            title="Run the project's tests",
-            role="tester",
-            prompt="",
-            checks=(command,) if command else (),
-            depends_on=tuple(t.id for t in testers),
-        )
-        return [as_task(step, s, inputs=artifacts(step)) for s in (*testers, run)]
+        own = (step.spec.test_command,) if step.spec.test_command else ()
+        runs = [_run(TESTS, "Run the project's tests", own, testers)]
+        if planned := await _planned(step):
+            runs.append(_run(PLANNED, "Run the commands that the plan names", planned, testers))
+        return [as_task(step, s, inputs=artifacts(step)) for s in (*testers, *runs)]
 
     def started(self, step: Step, tasks: Sequence[Task]) -> tuple[Fact, ...]:
         """TESTING_STARTED."""
-        return (Fact("TESTING_STARTED", step.phase.name, {"agents": len(tasks) - 1}),)
+        return (Fact("TESTING_STARTED", step.phase.name, {"agents": sum(bool(t.prompt) for t in tasks)}),)
 
     async def close(self, step: Step) -> Closed:
         """Read the report of the test run; a failing test is worth a debug round, missing tests are not."""
@@ -46,15 +43,32 @@ class Testing:
         report: dict[str, Any] = step.finished[step.task_id(TESTS)].data
         if not report["results"]:
             return Closed({}, failed=NO_TESTS, events=(_failed(step, {"reason": NO_TESTS}),))
-        result: dict[str, Any] = report["results"][0]
-        facts = counted(result)
-        verdict = {"tests": facts, "output": "\n\n".join(result["failures"]) or result["output"]}
-        if report["passed"]:
+        facts = counted(report["results"][0])
+        bad = next((r for r in _results(step) if r["problem"]), None)
+        if bad is None:
             events = (Fact("TESTING_COMPLETED", step.phase.name, facts),)
-            return Closed(verdict, metrics={**facts, "tests_passing": True}, events=events)
-        some = not result["tests"] or result["tests"]["tests"] > 0
-        events = (_failed(step, {**facts, "success": False}),)
-        return Closed(verdict, failed=_sentence(result), curable=some, events=events)
+            return Closed({"tests": facts}, metrics={**facts, "tests_passing": True}, events=events)
+        verdict = {"tests": facts, "output": "\n\n".join(bad["failures"]) or bad["output"]}
+        some = not bad["tests"] or bad["tests"]["tests"] > 0
+        events = (_failed(step, {**counted(bad), "success": False}),)
+        return Closed(verdict, failed=_sentence(bad), curable=some, events=events)
+
+
+def _run(name: str, title: str, commands: tuple[str, ...], testers: Sequence[TaskSpec]) -> TaskSpec:
+    after = tuple(t.id for t in testers)
+    return TaskSpec(id=name, title=title, role="tester", prompt="", checks=commands, depends_on=after)
+
+
+async def _planned(step: Step) -> tuple[str, ...]:
+    """The commands under `Testing:` in the plan, each once."""
+    plan = await plan_at(step)
+    return tuple(dict.fromkeys(c for phase in plan.phases for c in phase.testing)) if plan else ()
+
+
+def _results(step: Step) -> Iterator[dict[str, Any]]:
+    for name in (TESTS, PLANNED):
+        if outcome := step.finished.get(step.task_id(name)):
+            yield from outcome.data["results"]
 
 
 def open_testers(step: Step) -> tuple[TaskSpec, ...]:
