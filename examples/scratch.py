@@ -1,4 +1,4 @@
-"""Make a scratch copy of an example project, with its git history.
+"""Make a scratch copy of an example project, with its git history and an environment that has pytest.
 
     python examples/scratch.py jwt-api /tmp/notes
 
@@ -7,11 +7,15 @@ commit's id says which project it is. No .git folder needs to live inside this r
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
-from collections.abc import Mapping, Sequence
+import venv
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,6 +80,41 @@ def make_project(name: str, target: Path) -> Path:
     return target
 
 
+def make_environment(project: Path) -> Path:
+    """Give a copy its `.venv`, with pytest and nothing else, and return it. Offline: the packages are links to ours.
+
+    Raises:
+        BadInput: pytest is not installed here.
+    """
+    folder = project / ".venv"
+    venv.EnvBuilder(symlinks=True).create(folder)
+    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder), "platbase": str(folder)}))
+    for package in _with_what_it_needs("pytest"):
+        for top in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
+            (site / top).symlink_to(Path(str(package.locate_file(top))).resolve())
+    return folder
+
+
+def _with_what_it_needs(name: str) -> Iterator[Distribution]:
+    found: dict[str, Distribution] = {}
+    waiting = [name]
+    while waiting:
+        name = waiting.pop()
+        try:
+            found[name] = distribution(name)
+        except PackageNotFoundError:
+            if not found:
+                raise BadInput(
+                    f"The tests of the examples need {name}, and it is not installed here.",
+                    field="environment",
+                    next_steps=(f"{sys.executable} -m pip install {name}",),
+                ) from None
+            continue  # needed on other systems only
+        named = [re.split(r"[^A-Za-z0-9_.-]", need)[0] for need in found[name].requires or () if "extra ==" not in need]
+        waiting += [need for need in named if need not in found]
+    yield from found.values()
+
+
 def _identity(author: str, date: str) -> dict[str, str]:
     who, _, address = author.removesuffix(">").partition(" <")
     facts = {"NAME": who, "EMAIL": address, "DATE": date}
@@ -91,16 +130,24 @@ def _git(folder: Path, arguments: Sequence[str], environment: Mapping[str, str] 
     )
 
 
+def refused(error: StrettoError) -> int:
+    """Say on stderr what was wrong and what is possible, and return the exit code."""
+    allowed = error.details.get("allowed", ())
+    print("\n".join([error.message, *(f"  {name}" for name in allowed), *error.next_steps]), file=sys.stderr)
+    return error.exit_code
+
+
 def main(argv: Sequence[str]) -> int:
     """Make the project that the command line names. Returns the exit code."""
     if len(argv) != 2:
         print(f"usage: python examples/scratch.py {'|'.join(names())} DIRECTORY", file=sys.stderr)
         return 2
     try:
-        print(make_project(argv[0], Path(argv[1])))
+        project = make_project(argv[0], Path(argv[1]))
+        make_environment(project)
+        print(project)
     except StrettoError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+        return refused(error)
     return 0
 
 

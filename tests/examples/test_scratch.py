@@ -14,12 +14,13 @@ from stretto.state.errors import BadInput
 
 ROOT = Path(__file__).parents[2]
 SCRATCH = runpy.run_path(str(ROOT / "examples" / "scratch.py"))
+make_environment = cast("Callable[[Path], Path]", SCRATCH["make_environment"])
 make_project = cast("Callable[[str, Path], Path]", SCRATCH["make_project"])
 history = cast("Callable[[str], Any]", SCRATCH["history"])
 names = cast("Callable[[], list[str]]", SCRATCH["names"])
 
 TIPS = {
-    "cli-todo": "407e9c0045dc9f3e2f61e035f3939abed704629f",
+    "cli-todo": "191442cef3e26910361f59bd2fb2abe01f39e2e4",
     "jwt-api": "863c43aa506eb484c8749adb54a5d9b51558742c",
 }
 
@@ -92,6 +93,19 @@ def test_the_tests_of_a_project_pass_at_every_commit_that_has_some(name: str, tm
     for commit in _git(made, "rev-list", "--reverse", "HEAD").split():
         _git(made, "checkout", "--quiet", commit)
         assert not (made / "tests").exists() or _tests(made).returncode == 0
+
+
+def test_a_copy_has_an_environment_with_pytest_and_nothing_of_ours(tmp_path: Path) -> None:
+    python = make_environment(make_project("jwt-api", tmp_path / "made")) / "bin" / "python"
+    program = "import importlib.util as u; print([n for n in ('pytest', 'stretto', 'hypothesis') if u.find_spec(n)])"
+    clean = {"PATH": os.environ["PATH"]}
+
+    found = subprocess.run([python, "-c", program], check=True, capture_output=True, text=True, env=clean)
+    ran = subprocess.run([python, "-m", "pytest", "--version"], check=True, capture_output=True, text=True, env=clean)
+
+    assert found.stdout == "['pytest']\n"
+    assert ran.stdout.startswith("pytest ")
+    assert _git(tmp_path / "made", "status", "--porcelain") == ""
 
 
 def test_the_notes_api_does_not_find_a_header_that_came_from_a_server(tmp_path: Path) -> None:
