@@ -36,8 +36,12 @@ $(BIN)/python:
 	@$(INSTALL) -e '.[dev]'
 	@touch $@
 
-demo: .venv/.installed            ## one sentence to committed work, killed and resumed, offline
-	$(BIN)/python examples/demo.py
+.venv/.demo: .venv/.installed
+	@$(BIN)/python -c 'import pytest' 2>/dev/null || $(INSTALL) pytest
+	@touch $@
+
+demo: .venv/.demo                 ## one sentence to committed work, killed and resumed, offline
+	@$(BIN)/python examples/demo.py
 
 check: .venv/.dev                 ## format, lint, types
 	$(BIN)/ruff format --check .
