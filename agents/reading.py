@@ -2,6 +2,7 @@
 
 import posixpath
 
+from stretto.agents import commits
 from stretto.agents.repository import Repository
 
 
@@ -19,6 +20,11 @@ async def read(repository: Repository, commit: str, path: str) -> bytes | None:
     place = posixpath.normpath(posixpath.join(repository.prefix, path))
     ran = await repository.git.call("cat-file", "blob", f"{commit}:{place}")
     return None if ran.code else ran.stdout
+
+
+async def keyed(repository: Repository, since: str, until: str, beginning: str) -> list[str]:
+    """The commits after `since` up to `until` whose key begins so, oldest first."""
+    return [c.sha for c in await commits.log(repository.git, since, until) if c.key.startswith(beginning)]
 
 
 async def numstat(repository: Repository, workflow_id: str) -> list[tuple[str, int | None, int | None]]:

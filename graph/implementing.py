@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
+from stretto.agents import reading
 from stretto.agents.data import DebuggerData, PlannedTask
 from stretto.agents.squash import Group
 from stretto.agents.task import Task
@@ -115,21 +116,24 @@ def _name(task_id: str) -> str:
 
 
 async def squash(step: Step) -> list[str]:
-    """Rewrite what landed since the last time as one commit for each group; safe to repeat."""
+    """Rewrite what landed since the last time as one commit for each group; return all such commits of the step.
+
+    Safe to repeat: they are read from the branch, since a driver that died may have made them.
+    """
     fact = f"squashed:{step.key}"
     since = step.run.log.fact(step.run.workflow_id, fact) or base(step)
     groups = [g async for g in _groups(step)] if step.finished else []
-    commits = await step.run.repository.squash(step.run.workflow_id, groups, since=str(since))
+    await step.run.repository.squash(step.run.workflow_id, groups, since=str(since))
     head = await step.run.repository.tip(step.run.workflow_id)
     with step.run.log.write(step.run.fence) as tx:
         tx.put_fact(step.run.workflow_id, fact, head)
-    return list(commits.values())
+    return await reading.keyed(step.run.repository, base(step), head, _key(step))
 
 
 async def _groups(step: Step) -> AsyncIterator[Group]:
     """The cures, since others build on them; then a group for each phase of the plan, with its ticks; then the rest."""
     done = {_name(t): t for t in step.finished}
-    key = f"{step.run.workflow_id}/{step.key}/{hashlib.sha256(repr(sorted(done)).encode()).hexdigest()[:12]}"
+    key = _key(step) + hashlib.sha256(repr(sorted(done)).encode()).hexdigest()[:12]
     if cures := _cures(step) & done.keys():
         yield Group(message=shorten(_fix(step)), key=f"{key}/cures", tasks=frozenset(map(done.pop, cures)))
     path = plan_path(step)
@@ -152,6 +156,11 @@ async def _groups(step: Step) -> AsyncIterator[Group]:
     if done:
         subject = shorten(f"feat: {step.spec.description}")
         yield Group(message=subject, key=f"{key}/rest", tasks=frozenset(done.values()))
+
+
+def _key(step: Step) -> str:
+    """How the keys of the step's commits begin."""
+    return f"{step.run.workflow_id}/{step.key}/"
 
 
 def _cures(step: Step) -> set[str]:
