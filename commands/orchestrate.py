@@ -9,7 +9,7 @@ from stretto.commands.options import LIMIT_FLAGS, TEAM, changed_limits, gates, l
 from stretto.commands.preview import preview
 from stretto.commands.reply import Reply
 from stretto.graph.analyze import analyze
-from stretto.graph.driver import Answer
+from stretto.graph.entry import Answer
 from stretto.graph.spec import Priority, Spec
 from stretto.graph.template import instantiate, load_template
 from stretto.state.errors import BadInput

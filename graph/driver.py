@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
-from langgraph.types import Command, StateSnapshot
-
 from stretto.agents.environment import ProjectEnvironment, find_environment
 from stretto.agents.local import LocalExecutor
 from stretto.agents.process import run as execute
@@ -18,16 +16,17 @@ from stretto.agents.runner import Runner
 from stretto.agents.task import Outcome, Task
 from stretto.agents.workspace import clean
 from stretto.graph.board import Board
-from stretto.graph.channels import State, empty, tasks_of
+from stretto.graph.channels import State, tasks_of
 from stretto.graph.compiler import compile as compile_spec
 from stretto.graph.context import Run, one_second, tails_of
 from stretto.graph.control import Control
+from stretto.graph.entry import Answer, Entry, enter, waiting
 from stretto.graph.plan_data import from_data
 from stretto.graph.slots import Slots
 from stretto.graph.spec import Spec
 from stretto.state import lease, store
 from stretto.state.checkpoint import DiskCacheSaver
-from stretto.state.errors import Fenced, InvalidTransition, StrettoError, WorkflowExists
+from stretto.state.errors import Fenced, StoreDamaged, StrettoError, WorkflowExists
 from stretto.state.log import Log
 from stretto.state.rows import Fence, WorkflowRow
 from stretto.state.settings import load as load_settings
@@ -38,13 +37,6 @@ PREFIX = "prefix"
 """The fact that holds the project's folder, seen from the repository's root."""
 Durability = Literal["power", "process"]
 End = Literal["completed", "failed", "paused", "cancelled"]
-
-
-class Answer(NamedTuple):
-    """A person's decision at a gate."""
-
-    approve: bool
-    why: str = ""
 
 
 class Result(NamedTuple):
@@ -133,27 +125,31 @@ class Driver:
     ) -> Result:
         """Run the graph from where it stands until it ends or stops."""
         before = self.log.last_seq() if resuming else 0
-        snapshot = await self.graph.aget_state(self._config())
-        payload = _input(self.spec.workflow_id, snapshot, answer)
-        if payload is WAITING:
-            return _waiting(self.spec.workflow_id, snapshot)
-        fence = lease.acquire(self.log, self.spec.workflow_id)
+        fence = lease.acquire(self.log, self.spec.workflow_id)  # before all else: what is read now stays so
         try:
             async with _following(self.log, self.spec.workflow_id, before, on_event):
-                await self._begin(fence, resuming)
-                return await self._invoke(fence, payload, before)
+                entry = enter(self.spec.workflow_id, await self.graph.aget_state(self._config()), answer)
+                if entry.waits:
+                    return self._waits(fence, entry, before)
+                await self._begin(fence, entry, before)
+                return await self._invoke(fence, entry, before)
         finally:
             lease.release(self.log, fence)
 
-    async def _begin(self, fence: Fence, resuming: WorkflowRow | None) -> None:
-        if resuming:
+    async def _begin(self, fence: Fence, entry: Entry, before: int) -> None:
+        """Say that the workflow runs."""
+        try:
             await clean(self.repository, self.spec.workflow_id)  # worktrees of a driver that died
-        start = await self.repository.begin(self.spec.workflow_id)
-        facts = {"branch": start.branch, "base": start.base, "warnings": list(self.repository.warnings)}
-        with self.log.write(fence) as tx:
-            tx.set_status(self.spec.workflow_id, "RUNNING", {**facts, "runner": self.runner.name})
+            start = await self.repository.begin(self.spec.workflow_id)
+            facts = {"branch": start.branch, "base": start.base, "warnings": list(self.repository.warnings)}
+            with self.log.write(fence) as tx:
+                facts = {**facts, "runner": self.runner.name, **entry.facts}
+                tx.set_status(self.spec.workflow_id, "RUNNING", facts)
+        except Exception as error:
+            self._broke(fence, before, error)
+            raise
 
-    async def _invoke(self, fence: Fence, payload: Any, before: int) -> Result:
+    async def _invoke(self, fence: Fence, entry: Entry, before: int) -> Result:
         repository = self.repository
         environment = await find_environment(repository.top, repository.project, os.environ, execute)
         run = self._run(fence, environment)
@@ -161,7 +157,7 @@ class Driver:
         for key in values.get("tasks", {}):
             run.tails.update(tails_of(run, tasks_of(cast("State", values), key)))
         driving = asyncio.ensure_future(
-            self.graph.ainvoke(payload, self._config(), context=run, durability="sync")  # pyright: ignore[reportArgumentType, reportUnknownMemberType] - LangGraph's input type
+            self.graph.ainvoke(entry.payload, self._config(), context=run, durability="sync")  # pyright: ignore[reportArgumentType, reportUnknownMemberType] - LangGraph's input type
         )
         self.control.attach(driving, run.board.drain)
         watching = asyncio.ensure_future(self._watch(fence))
@@ -169,15 +165,27 @@ class Driver:
             await driving
         except asyncio.CancelledError:
             return await self._stopped(fence, before)
-        except Fenced:
-            raise
-        except StrettoError as error:
-            return self._end(fence, before, "FAILED", "failed", {"failure_reason": error.message})
+        except Exception as error:
+            failed = self._broke(fence, before, error)
+            if failed is None or not isinstance(error, StrettoError):
+                raise
+            return failed
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
         return await self._ended(fence, before)
+
+    def _broke(self, fence: Fence, before: int, error: Exception) -> Result | None:
+        """No node could take this for a failure of its task: the workflow failed, and can be resumed.
+
+        None where the status must stay: it is no longer ours, or the store cannot be trusted.
+        """
+        row = self.log.workflow(self.spec.workflow_id)
+        if isinstance(error, Fenced | StoreDamaged) or row is None or row.status not in {"SCHEDULED", "RUNNING"}:
+            return None
+        why = error.message if isinstance(error, StrettoError) else f"{type(error).__name__}: {error}"
+        return self._end(fence, before, "FAILED", "failed", {"failure_reason": why})
 
     def _run(self, fence: Fence, environment: ProjectEnvironment) -> Run:
         settings = load_settings(self.repository.top)
@@ -224,15 +232,28 @@ class Driver:
             elif "drain" in asked:
                 self.control.drain()
 
+    def _waits(self, fence: Fence, entry: Entry, before: int) -> Result:
+        """Nobody answered the gate. A driver that died there had no time to say that it waits."""
+        row = self.log.workflow(self.spec.workflow_id)
+        facts = waiting(entry.waits)
+        if row and row.status == "RUNNING":
+            return self._end(fence, before, "PAUSED", "paused", facts, gate=entry.waits)
+        return Result(self.spec.workflow_id, "paused", facts["pause_reason"], entry.waits, facts)
+
     async def _stopped(self, fence: Fence, before: int) -> Result:
         """The run was cut. Whoever cut it decides whether for good."""
-        if not self.control.cutting:
-            raise asyncio.CancelledError
+        row = self.log.workflow(self.spec.workflow_id)
+        if row and row.status == "COMPLETED":  # the order came when all was done
+            return end_of(self.spec.workflow_id, self.log, before)
         await clean(self.repository, self.spec.workflow_id)
         if self.control.cancelled:
             facts = {"cancellation_reason": "asked for", "cleanup_status": "worktrees removed, branch kept"}
             return self._end(fence, before, "CANCELLED", "cancelled", facts)
-        return self._end(fence, before, "PAUSED", "paused", {"pause_reason": "stopped", "current_state": "resumable"})
+        paused = {"pause_reason": "stopped", "current_state": "resumable"}
+        result = self._end(fence, before, "PAUSED", "paused", paused)
+        if not self.control.cutting:  # whoever awaited us was cancelled
+            raise asyncio.CancelledError
+        return result
 
     async def _ended(self, fence: Fence, before: int) -> Result:
         snapshot = await self.graph.aget_state(self._config())
@@ -241,12 +262,7 @@ class Driver:
             facts = {"failure_reason": kinds["why"], "recovery_options": ["resume", "undo"]}
             return self._end(fence, before, "FAILED", "failed", facts, phase=kinds["halt"])
         if "gate" in kinds:
-            facts = {
-                "pause_reason": f"waits at the gate {kinds['gate']!r}",
-                "current_state": "waiting for a person",
-                "gate": kinds["gate"],
-            }
-            return self._end(fence, before, "PAUSED", "paused", facts, gate=kinds["gate"])
+            return self._end(fence, before, "PAUSED", "paused", waiting(kinds["gate"]), gate=kinds["gate"])
         if "drained" in kinds:
             return self._end(
                 fence, before, "PAUSED", "paused", {"pause_reason": "drained", "current_state": "resumable"}
@@ -277,37 +293,6 @@ class Driver:
 
     def _config(self) -> Any:
         return {"configurable": {"thread_id": self.spec.workflow_id}, "recursion_limit": 10_000}
-
-
-class _Waiting:
-    """The payload of a workflow that waits for an answer nobody gave."""
-
-
-WAITING = _Waiting()
-
-
-def _input(workflow_id: str, snapshot: StateSnapshot, answer: Answer | None) -> Any:
-    """What to feed the graph: the first state, an answer, the order to try again, or nothing."""
-    gates = [i for i in snapshot.interrupts if "gate" in i.value]
-    if answer and not gates:
-        raise InvalidTransition(
-            f"Workflow {workflow_id!r} waits at no gate, so there is nothing to approve or reject.",
-            field="approve",
-            next_steps=(f"stretto workflow-status {workflow_id}", f"stretto orchestrate --resume {workflow_id}"),
-        )
-    if gates and answer is None:
-        return WAITING
-    if gates and answer:
-        return Command(resume={gates[0].id: {"approve": answer.approve, "why": answer.why}})
-    halts = [i for i in snapshot.interrupts if "halt" in i.value]
-    if halts:
-        return Command(resume={i.id: "again" for i in halts})
-    return None if snapshot.created_at else empty()
-
-
-def _waiting(workflow_id: str, snapshot: StateSnapshot) -> Result:
-    gate = next(i.value["gate"] for i in snapshot.interrupts if "gate" in i.value)
-    return Result(workflow_id, "paused", f"waits at the gate {gate!r}", str(gate))
 
 
 def prove(task: Task, outcome: Outcome) -> None:

@@ -1,0 +1,59 @@
+"""Entry: how a driver goes into a graph, from what the last checkpoint waits for."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from langgraph.types import Command, StateSnapshot
+
+from stretto.graph.channels import empty
+from stretto.state.errors import InvalidTransition
+
+
+class Answer(NamedTuple):
+    """A person's decision at a gate."""
+
+    approve: bool
+    why: str = ""
+
+
+class Entry(NamedTuple):
+    """What to feed the graph: the first state, an answer, the order to try again, or nothing.
+
+    `waits` names the gate that nobody answered: then there is nothing to feed. `retries`: tasks that failed may be
+    tried again. `facts` are for the event that says that the workflow runs.
+    """
+
+    payload: Any = None
+    waits: str = ""
+    retries: bool = False
+    facts: Mapping[str, Any] = MappingProxyType({})
+
+
+def enter(workflow_id: str, snapshot: StateSnapshot, answer: Answer | None) -> Entry:
+    """The way in.
+
+    Raises:
+        InvalidTransition: There is an answer, and no gate that waits for one.
+    """
+    gates = [i for i in snapshot.interrupts if "gate" in i.value]
+    if answer and not gates:
+        raise InvalidTransition(
+            f"Workflow {workflow_id!r} waits at no gate, so there is nothing to approve or reject.",
+            field="approve",
+            next_steps=(f"stretto workflow-status {workflow_id}", f"stretto orchestrate --resume {workflow_id}"),
+        )
+    if gates and answer is None:
+        return Entry(waits=str(gates[0].value["gate"]))
+    if gates and answer:
+        facts = {"gate": gates[0].value["gate"], "approved": answer.approve, "why": answer.why}
+        return Entry(Command(resume={gates[0].id: {"approve": answer.approve, "why": answer.why}}), facts=facts)
+    if halts := [i for i in snapshot.interrupts if "halt" in i.value]:
+        return Entry(Command(resume={i.id: "again" for i in halts}), retries=True)
+    return Entry(None if snapshot.created_at else empty())
+
+
+def waiting(gate: str) -> dict[str, Any]:
+    """What WORKFLOW_PAUSED says of a workflow that waits for a person."""
+    reason = f"waits at the gate {gate!r}"
+    return {"pause_reason": reason, "current_state": "waiting for a person", "gate": gate}
