@@ -78,8 +78,9 @@ class LocalExecutor:
         cut_off = last is not None and last.state in {"started", "proven"}
         first = (last.attempt if cut_off else last.attempt + 1) if last else 1
         feedback = _error_of(rows[-2] if cut_off and len(rows) > 1 else last)
-        outcome = failed("it never ran")
-        for number in range(first, first + self._attempts):
+        outcome = Outcome.model_validate(last.outcome) if last and last.outcome else failed("it never ran")
+        last_allowed = self._log.forgiven(task.workflow_id, task.task_id) + self._attempts
+        for number in range(first, max(last_allowed, first if cut_off else 0) + 1):
             if self._draining():
                 raise Drained
             outcome = await self._attempt(task, number, dict(inputs), feedback)

@@ -12,7 +12,7 @@ from stretto.agents.task import Outcome
 
 
 class Board:
-    """Outcomes of tasks, awaited by those that depend on them."""
+    """Outcomes of tasks, awaited by those that depend on them. A task that is done or has failed has one."""
 
     def __init__(self, finished: Mapping[str, Outcome]) -> None:
         self._finished = dict(finished)
@@ -20,13 +20,12 @@ class Board:
         self._draining = asyncio.Event()
 
     def finished(self, task_id: str) -> Outcome | None:
-        """The outcome of a task that was finished, now or before the last crash."""
+        """The outcome of a task that has ended, now or before the last crash."""
         return self._finished.get(task_id)
 
     def post(self, task_id: str, outcome: Outcome) -> None:
-        """Tell everybody who waits. A failure is told, but is not finished."""
-        if outcome.status != "failed":
-            self._finished[task_id] = outcome
+        """Tell everybody who waits."""
+        self._finished[task_id] = outcome
         future = self._future(task_id)
         if not future.done():
             future.set_result(outcome)

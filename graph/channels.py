@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any, TypedDict, cast
 
-from stretto.agents.task import Task
+from stretto.agents.task import Outcome, Task
 from stretto.graph.spec import PhaseSpec
 
 Json = dict[str, Any]
@@ -68,6 +68,17 @@ def generation(kind: str, state: State) -> int:
 def step_key(phase: PhaseSpec | str, number: int) -> str:
     """`phase~generation`: the key of one pass through a phase."""
     return f"{phase if isinstance(phase, str) else phase.name}~{number}"
+
+
+def stored(outcome: Outcome, drive: int) -> Json:
+    """An outcome as a checkpoint holds it: `drive`, the number of the lease, tells which of two failures is newer."""
+    return {**outcome.model_dump(mode="json"), "tries": drive}
+
+
+def outcome_of(state: State, task_id: str) -> Outcome | None:
+    """The outcome of a task, if it has one."""
+    found: Json | None = state["outcomes"].get(task_id)
+    return Outcome.model_validate({k: v for k, v in found.items() if k != "tries"}) if found else None
 
 
 def tasks_of(state: State, key: str) -> tuple[Task, ...]:

@@ -8,7 +8,7 @@ from stretto.agents.executor import Executor
 from stretto.agents.repository import Repository
 from stretto.agents.task import Outcome, Task
 from stretto.graph.board import Board
-from stretto.graph.channels import State, generation, step_key, tasks_of
+from stretto.graph.channels import State, generation, outcome_of, step_key, tasks_of
 from stretto.graph.schedule import tails
 from stretto.graph.slots import Slots
 from stretto.graph.spec import PhaseSpec, Spec
@@ -123,8 +123,7 @@ class Step:
 
     def outcome(self, task_id: str) -> Outcome | None:
         """The outcome of a task, of this phase or of an earlier one."""
-        found = self.state["outcomes"].get(task_id)
-        return Outcome.model_validate(found) if found else None
+        return outcome_of(self.state, task_id)
 
     @property
     def finished(self) -> dict[str, Outcome]:

@@ -143,7 +143,8 @@ class Driver:
             start = await self.repository.begin(self.spec.workflow_id)
             facts = {"branch": start.branch, "base": start.base, "warnings": list(self.repository.warnings)}
             with self.log.write(fence) as tx:
-                facts = {**facts, "runner": self.runner.name, **entry.facts}
+                retried = {"retried": tx.forget_failures(self.spec.workflow_id)} if entry.retries else {}
+                facts = {**facts, "runner": self.runner.name, **retried, **entry.facts}
                 tx.set_status(self.spec.workflow_id, "RUNNING", facts)
         except Exception as error:
             self._broke(fence, before, error)

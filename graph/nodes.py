@@ -12,7 +12,7 @@ from langgraph.types import Send, interrupt
 
 from stretto.agents.executor import Drained
 from stretto.agents.task import Outcome, Task, failed
-from stretto.graph.channels import Json, State, generation, step_key
+from stretto.graph.channels import Json, State, generation, step_key, stored
 from stretto.graph.context import Fact, Run, Step, tails_of
 from stretto.graph.spec import PhaseSpec
 from stretto.graph.stages import Closed, Stage
@@ -64,7 +64,7 @@ async def task(payload: Json, runtime: Runtime[Run]) -> Update:
         except Drained:
             interrupt({"drained": mine.task_id})  # raises; the resumed node comes here only if it drains again
             raise
-    return {"outcomes": {mine.task_id: outcome.model_dump(mode="json")}}
+    return {"outcomes": {mine.task_id: stored(outcome, run.fence.token)}}
 
 
 async def _execute(run: Run, mine: Task) -> Outcome:
@@ -85,20 +85,21 @@ def _told(run: Run, mine: Task, outcome: Outcome) -> Outcome:
 
 
 def record(run: Run, mine: Task, outcome: Outcome) -> None:
-    """Store a finished outcome with its event in one transaction; of a failure only the event: it can be retried."""
+    """Store an outcome with its event in one transaction. A failure stands until a failed workflow is resumed."""
     tried = [a for a in run.log.attempts(run.workflow_id) if a.task_id == mine.task_id]
     attempt = max((a.attempt for a in tried), default=0)
-    usage = outcome.usage.model_dump(mode="json")
+    body = outcome.model_dump(mode="json")
     with run.log.write(run.fence) as tx:
         if outcome.status == "completed":
-            results = {"summary": outcome.summary, "usage": usage, "writes": list(outcome.writes)}
+            results = {"summary": outcome.summary, "usage": body["usage"], "writes": body["writes"]}
             data = {"agent_id": mine.role, "results": results}
-            body = outcome.model_dump(mode="json")
             tx.record_outcome(run.workflow_id, mine.task_id, attempt, body, "TASK_COMPLETED", mine.phase, data)
         else:
-            facts = {"task_id": mine.task_id, "agent_id": mine.role, "failure_reason": outcome.error, "final": True}
+            facts = {"agent_id": mine.role, "failure_reason": outcome.error, "final": True, "retry_count": attempt}
             facts |= {} if tried else {"usage": NOTHING_USED}
-            tx.event("TASK_FAILED", run.workflow_id, mine.phase, {**facts, "retry_count": attempt}, severity="error")
+            tx.record_outcome(
+                run.workflow_id, mine.task_id, attempt, body, "TASK_FAILED", mine.phase, facts, severity="error"
+            )
 
 
 NOTHING_USED = {"input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0}

@@ -21,7 +21,7 @@ from stretto.state import chain, opening, queries, store
 from stretto.state.database import Database
 from stretto.state.errors import Fenced
 from stretto.state.rows import AttemptRow, Fence, LeaseRow, Recorded, Request, WorkflowRow
-from stretto.state.transaction import Transaction
+from stretto.state.transaction import FORGIVEN, Transaction
 from stretto.state.wire import Event
 
 PAGE = 500
@@ -144,6 +144,10 @@ class Log:
     def outcomes(self, workflow_id: str) -> dict[str, Recorded]:
         """The outcomes of the tasks that have ended, by task id."""
         return queries.outcomes(self._database, workflow_id)
+
+    def forgiven(self, workflow_id: str, task_id: str) -> int:
+        """The last attempt of a task before its failure was forgotten (`Transaction.forget_failures`); 0 for none."""
+        return int(queries.fact(self._database, workflow_id, f"{FORGIVEN}{task_id}") or 0)
 
     def fact(self, workflow_id: str, name: str) -> Any:
         """One fact of a workflow; None where it is not known."""

@@ -14,6 +14,8 @@ from stretto.state.rows import AttemptRow, Fence, Request, WorkflowRow
 ENDED = frozenset({"completed", "failed"})
 """States of an attempt that never starts again. Any other word is the graph's own, from `started` on."""
 REQUESTS = ("cancel", "drain")
+FORGIVEN = "forgiven:"
+"""Before a task's id: the fact that holds its last attempt before its failure was forgotten."""
 
 
 class Transaction:
@@ -214,6 +216,8 @@ class Transaction:
         event_type: str,
         phase: str,
         data: Mapping[str, Any],
+        *,
+        severity: str = "info",
     ) -> bool:
         """End a task: keep its outcome, close the attempt and write the event with `task_id`, `attempt` and `data`.
 
@@ -222,21 +226,26 @@ class Transaction:
         if outcome_of(self.database, workflow_id, task_id):
             return False
         self.database.put("outcomes", (workflow_id, task_id, attempt, wire.compact(outcome)))
-        if attempt_row(self.database, workflow_id, task_id, attempt):
+        tried = attempt_row(self.database, workflow_id, task_id, attempt)
+        if tried and tried.state not in ENDED:
             state = "failed" if outcome.get("status") == "failed" else "completed"
             self.update_attempt(workflow_id, task_id, attempt, state=state, outcome=outcome)
-        self.event(event_type, workflow_id, phase, {"task_id": task_id, "attempt": attempt, **data})
+        facts = {"task_id": task_id, "attempt": attempt, **data}
+        self.event(event_type, workflow_id, phase, facts, severity=severity)
         return True
 
     def forget_failures(self, workflow_id: str) -> list[str]:
         """Let the tasks that ended in failure be tried again, and name them: for the resume of a failed workflow.
 
-        Their attempts and events stay. The caller's `WORKFLOW_RESUMED` should name them.
+        Their attempts and events stay; which attempt was the last before is kept, so that a limit on attempts can be
+        counted from there (`Log.forgiven`). The caller's `WORKFLOW_RESUMED` should name the tasks.
         """
-        failed = [t for t, r in outcomes(self.database, workflow_id).items() if r.outcome.get("status") == "failed"]
-        for task in failed:
+        known = outcomes(self.database, workflow_id).items()
+        failed = {task: found.attempt for task, found in known if found.outcome.get("status") == "failed"}
+        for task, attempt in failed.items():
             self.database.execute("DELETE FROM outcomes WHERE workflow_id = ? AND task_id = ?", (workflow_id, task))
-        return failed
+            self.put_fact(workflow_id, f"{FORGIVEN}{task}", attempt)
+        return list(failed)
 
     def put_fact(self, workflow_id: str, name: str, value: Any) -> None:
         """Keep a JSON value under a name of the workflow's: its base commit, its branch. A newer one replaces it."""

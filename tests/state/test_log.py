@@ -254,6 +254,21 @@ def test_the_resume_of_a_failed_workflow_may_try_its_failed_tasks_again_but_no_o
 
     assert list(log.outcomes(W)) == ["plan/T2"]
     assert len(log.attempts(W)) == 3
+    assert (log.forgiven(W, "plan/T1"), log.forgiven(W, "plan/T2")) == (1, 0)
+
+
+def test_a_failed_outcome_leaves_what_an_earlier_attempt_said_alone(log: Log) -> None:
+    running(log)
+    with log.write() as tx:
+        tx.start_attempt(W, "plan/T1", 1, "key-1", "plan", {})
+        tx.update_attempt(W, "plan/T1", 1, state="failed", outcome={"status": "failed", "error": "no disk"})
+    not_started = {"status": "failed", "error": "not started"}
+    with log.write() as tx:
+        tx.record_outcome(W, "plan/T1", 1, not_started, "TASK_FAILED", "plan", {}, severity="error")
+
+    assert log.outcomes(W)["plan/T1"].outcome == not_started
+    assert log.attempts(W)[0].outcome == {"status": "failed", "error": "no disk"}
+    assert list(log.events(W))[-1].severity == "error"
 
 
 def test_facts_are_any_json_and_the_newest_stands(log: Log) -> None:

@@ -1,0 +1,72 @@
+"""Workflows that fail, and go on when the agent was repaired."""
+
+from tests.crash.bench import Bench, Ending
+from tests.crash.chaos import Chaos
+
+
+def reasons(bench: Bench) -> list[str]:
+    """Why tasks failed for good, by the log."""
+    told = [e.data for e in bench.events() if e.type == "TASK_FAILED" and e.data["final"]]
+    return [f"{data['task_id']}: {data['failure_reason']}" for data in told]
+
+
+def test_a_failed_workflow_goes_on_with_a_repaired_agent_and_repeats_nothing(bench: Bench, small: Ending) -> None:
+    bench.options = ("--attempts", "1")
+    bench.order(fail=["plan"])
+    assert bench.start().wait() == 1
+    assert bench.status() == "FAILED"
+    assert "FAILED" in bench.said()
+    assert not bench.processes()
+    done = bench.starts()
+
+    bench.order()
+    assert bench.resume().wait() == 0
+    assert bench.starts()[len(done) :][0] == "toolbox/planning/plan#2"
+    assert len(set(bench.starts())) == len(bench.starts())
+    ending = Ending.of(bench)
+    assert (ending.files, ending.subjects, ending.branches) == (small.files, small.subjects, small.branches)
+
+
+def test_a_resume_shows_why_it_failed_now_not_why_it_failed_before(bench: Bench) -> None:
+    bench.options = ("--attempts", "1", "--debug-rounds", "0")
+    bench.order(fail=["T1", "T2"])
+    assert bench.start().wait() == 1
+    bench.order(fail=["T5"])
+    assert bench.resume().wait() == 1
+
+    assert bench.said().rpartition("FAILED: ")[2].splitlines()[0] == (
+        "1 of 3 tasks failed. implementation/T5: T5 was told to fail"
+    )
+
+
+def test_who_waits_for_a_task_that_failed_before_a_kill_does_not_wait_for_ever(bench: Bench) -> None:
+    bench.parts = (1, 4, 5, 7, 11, 15)  # T15 waits for T7, which waits for T5, and then for T11, which waits for T4
+    bench.options = ("--attempts", "1", "--debug-rounds", "0")
+    bench.order(fail=["T4"], hold=["T5"])
+    driver = bench.start()
+    driver.until(lambda: "T11" in str(reasons(bench)) and "toolbox/implementation/T5#1" in bench.starts())
+    Chaos(bench).kill(driver)
+    before = reasons(bench)
+
+    bench.order()
+    assert bench.resume().wait() == 1
+    assert reasons(bench)[: len(before)] == before
+    assert reasons(bench)[len(before) :] == ["implementation/T15: not started, since implementation/T11 failed"]
+
+
+def test_a_crash_gives_no_task_more_attempts_than_the_limit(bench: Bench) -> None:
+    bench.options = ("--attempts", "2")
+    bench.order(fail=["topic-1"], hold=["topic-2"])
+    driver = bench.start()
+    driver.until(lambda: bool(reasons(bench)))
+    driver.kill()
+
+    bench.order(fail=["topic-1"])
+    assert bench.resume().wait() == 1
+    tries = [key for key in bench.starts() if "topic-1" in key]
+    assert tries == ["toolbox/research/topic-1#1", "toolbox/research/topic-1#2"]
+    assert reasons(bench) == ["research/topic-1: topic-1 was told to fail"]
+
+    bench.order()
+    assert bench.resume().wait() == 0
+    assert [key for key in bench.starts() if "topic-1" in key][2:] == ["toolbox/research/topic-1#3"]
