@@ -2,8 +2,8 @@
 
 python docs/make_pictures.py
 
-`examples/agent.py` works on a scratch copy of `cli-todo`. The live view is drawn as a terminal gets it, once while two
-agents work side by side and once at the end; no model is called.
+The demo is run and its output drawn, without the long lists. Then `examples/agent.py` works on a scratch copy of
+`cli-todo`, and the live view is drawn as a terminal gets it while two agents work side by side. No model is called.
 """
 
 import asyncio
@@ -57,9 +57,9 @@ def spec_for(project: Path) -> Spec:
     return instantiate(template, SENTENCE, analysis=analysis, workflow_id="count_open_items_001")
 
 
-def terminal() -> Console:
+def terminal(width: int = 88) -> Console:
     """A terminal of which a picture can be taken."""
-    return Console(record=True, width=88, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    return Console(record=True, width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor")
 
 
 def save(console: Console, name: str) -> None:
@@ -70,8 +70,8 @@ def save(console: Console, name: str) -> None:
     (IMAGES / f"{name}.svg").write_text("\n".join(lines) + "\n", "utf-8")
 
 
-async def run(project: Path) -> Screen:
-    """Run the workflow, take the first picture on the way, and return the live view as it stands at the end."""
+async def run(project: Path) -> None:
+    """Run the workflow, and take the picture on the way."""
     screen, seen = Screen(), fold(())
     runner = parse_runner(RUNNER, project=project)
     async for item in stream(spec_for(project), project=project, runner=runner):
@@ -82,7 +82,6 @@ async def run(project: Path) -> Screen:
         screen.apply(item)
         if (before, implementers(seen)) == (1, 2):
             draw(screen, "live")
-    return screen
 
 
 def implementers(view: WorkflowView) -> int:
@@ -90,13 +89,11 @@ def implementers(view: WorkflowView) -> int:
     return sum(t.phase == "implementation" and t.state == "running" for t in view.tasks.values())
 
 
-def draw(screen: Screen, name: str, *below: str) -> None:
-    """The command, the live view as it stands, and what comes after."""
+def draw(screen: Screen, name: str) -> None:
+    """The command, and the live view as it stands."""
     console = terminal()
     console.print(f"[bold]$[/] {COMMAND}", highlight=False)
     console.print(screen)
-    for line in below:
-        console.print(line, highlight=False)
     save(console, name)
 
 
@@ -105,15 +102,28 @@ def told(*command: str, cwd: Path = ROOT) -> str:
     return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout.rstrip()
 
 
+def draw_demo() -> None:
+    """What `make demo` prints: the kill, what is left, the resume, and whether it holds."""
+    lines = told(sys.executable, "examples/demo.py").splitlines()
+    heads = [i for i, line in enumerate(lines) if line[:2] in {f"{n}." for n in range(1, 7)}]
+    first, kill, left, resume, now, holds = heads
+    del first, left, resume
+    end = next(i for i, line in enumerate(lines) if line == "Next")
+    console = terminal(width=124)
+    console.print("[bold]$[/] make demo", highlight=False)
+    for line in (*lines[kill - 1 : now - 1], *lines[holds - 1 : end - 1]):
+        console.print(line, highlight=False, markup=False, style="bold" if line[:1].isdigit() else None)
+    save(console, "demo")
+
+
 def main() -> int:
     """Draw both. Returns the exit code."""
+    draw_demo()
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "todo"
         told(sys.executable, "examples/scratch.py", "cli-todo", str(project))
         shutil.copy(ROOT / "examples" / "agent.py", folder)
-        screen = asyncio.run(run(project))
-        log = told("git", "log", "--oneline", "--no-decorate", "-8", cwd=project)
-    draw(screen, "done", "", "[bold]$[/] git log --oneline", log)
+        asyncio.run(run(project))
     return 0
 
 

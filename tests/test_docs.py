@@ -121,7 +121,7 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
     assert told == {0} | raised
 
 
-@pytest.mark.parametrize("name", ["live", "done"])
+@pytest.mark.parametrize("name", ["live", "demo"])
 def test_a_picture_is_drawn_without_another_server(name: str) -> None:
     svg = (DOCS / "images" / f"{name}.svg").read_text("utf-8")
 
