@@ -91,6 +91,7 @@ def test_a_plan_that_does_not_fit_together_goes_back_to_its_planner(project: Pro
     assert "T9" in second["feedback"]
 
 
+@pytest.mark.slow
 def test_a_plan_is_implemented_in_parallel_tested_ticked_and_committed_by_phase(project: Project) -> None:
     here = project.root.parent
     together = {n: {"touch": str(here / n), "until": str(here / m)} for n, m in (("T1", "T2"), ("T2", "T1"))}
@@ -364,6 +365,7 @@ def test_a_target_that_looks_like_a_flag_is_a_name(project: Project) -> None:
     assert "--co" in ran.json["result"]["results"][0]["command"]
 
 
+@pytest.mark.slow
 def test_other_runners_test_by_their_exit_code_and_cannot_choose(project: Project) -> None:
     project.write({".stretto/config.toml": "test = \"python -c 'import calc'\"\n"})
 

@@ -56,6 +56,7 @@ def test_events_are_the_wire_form_and_with_json_one_object_a_line(project: Proje
     assert project.run("events", "--after", str(len(everything) - 2)).out.splitlines() == everything[-2:]
 
 
+@pytest.mark.slow
 def test_following_sees_what_another_process_writes_until_ctrl_c(project: Project) -> None:
     reader = project.start("events", "--follow", "--json")
     assert reader.stdout
@@ -105,6 +106,7 @@ def test_logs_tell_what_an_agent_said_and_how_each_attempt_ended(project: Projec
         assert (ran.code, allowed in ran.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_cancelling_what_is_driven_ends_its_driver_and_keeps_the_branch(
     held: tuple[Project, "subprocess.Popen[str]", Path],
 ) -> None:
@@ -123,6 +125,7 @@ def test_cancelling_what_is_driven_ends_its_driver_and_keeps_the_branch(
     assert project.run("cancel", "sessions_001").code == 2
 
 
+@pytest.mark.slow
 def test_cancelling_what_a_dead_driver_left_needs_no_driver(
     held: tuple[Project, "subprocess.Popen[str]", Path],
 ) -> None:
@@ -144,6 +147,7 @@ def test_cancelling_what_waits_at_a_gate_answers_it_for_good(project: Project) -
     assert project.run("undo", "sessions_001").code == 0
 
 
+@pytest.mark.slow
 def test_what_is_driven_is_neither_taken_back_nor_driven_twice(
     held: tuple[Project, "subprocess.Popen[str]", Path],
 ) -> None:
@@ -160,6 +164,7 @@ def test_what_is_driven_is_neither_taken_back_nor_driven_twice(
     assert driver.returncode == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_lets_what_runs_finish_and_leaves_a_resumable_workflow(
     held: tuple[Project, "subprocess.Popen[str]", Path],
 ) -> None:
@@ -178,6 +183,7 @@ def test_ctrl_c_lets_what_runs_finish_and_leaves_a_resumable_workflow(
     assert [b["task_id"] for b in project.briefs()] == ["research/topic", "research/later"]
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_cuts_what_runs_which_runs_again_under_the_same_key(
     held: tuple[Project, "subprocess.Popen[str]", Path],
 ) -> None:

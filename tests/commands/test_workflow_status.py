@@ -86,6 +86,7 @@ def test_a_workflow_that_waits_at_a_gate_names_the_answers(project: Project) -> 
     assert "stretto orchestrate --resume sessions_001 --approve" in ran.out
 
 
+@pytest.mark.slow
 def test_it_tells_a_living_driver_from_one_that_is_gone(project: Project) -> None:
     begun, go = project.root.with_name("begun"), project.root.with_name("go")
     project.agent({"researcher": {"touch": str(begun), "until": str(go)}})
