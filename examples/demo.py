@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import textwrap
 import time
 from collections.abc import Callable, Sequence
@@ -69,6 +70,7 @@ def drive(project: Path, words: Sequence[str], follower: Follower, due: Due) -> 
         Stuck: It takes too long.
     """
     command("stretto", *words)
+    terminal = termios.tcgetattr(sys.stderr) if LIVE else None
     deadline = time.monotonic() + PATIENCE
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         stderr = None if LIVE else said
@@ -83,6 +85,9 @@ def drive(project: Path, words: Sequence[str], follower: Follower, due: Due) -> 
         finally:
             driver.kill()
             driver.wait()
+            if terminal:  # a live view that is killed cannot put back what it changed
+                termios.tcsetattr(sys.stderr, termios.TCSANOW, terminal)
+                print("\033[?25h", end="", file=sys.stderr, flush=True)
         tell(follower.wait(1.0))
         if driver.returncode:
             said.seek(0)
@@ -95,9 +100,9 @@ def tell(new: Sequence[Event]) -> None:
     for event in () if LIVE else new:
         data = event["data"]
         if event["event_type"] == "TASK_COMPLETED":
-            say(f"   ✓ {data['task_id']:<22} {data['results']['summary']}")
+            say(f"   ✓ {data['task_id']:<24} {data['results']['summary']}")
         if event["event_type"] in ("PHASE_FAILED", "WORKFLOW_FAILED"):
-            say(f"   ✗ {event['phase']:<22} {data['failure_reason']}")
+            say(f"   ✗ {event['phase']:<24} {data['failure_reason']}")
 
 
 def kill(driver: "subprocess.Popen[bytes]", seen: Sequence[Event]) -> None:
@@ -105,8 +110,7 @@ def kill(driver: "subprocess.Popen[bytes]", seen: Sequence[Event]) -> None:
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     if LIVE:
-        sys.stderr.write("\033[?25h\n")  # the live view had hidden the cursor and could not bring it back
-        sys.stderr.flush()
+        print(file=sys.stderr, flush=True)
     command("kill", "-9", str(driver.pid))
     say(f"   while {' and '.join(sorted(begun(seen) - done(seen)))} was at work")
 
@@ -168,7 +172,10 @@ def main(argv: Sequence[str]) -> int:
     except (Stuck, subprocess.CalledProcessError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    say("", f"{REPLAYED[0].upper()}{REPLAYED[1:]}. {time.monotonic() - began:.0f} s, of which most ran tests.")
+    except KeyboardInterrupt:
+        print(f"demo: stopped. What it made is in {place}.", file=sys.stderr)
+        return 130
+    say("", f"{REPLAYED[0].upper()}{REPLAYED[1:]}. It took {time.monotonic() - began:.0f} s.")
     if problems:
         print(f"demo: {problems} of these do not hold, see ✗ above.", file=sys.stderr)
     return 1 if problems else 0
