@@ -62,6 +62,7 @@ def test_a_cassette_holds_every_turn_of_its_script_word_for_word(name: str) -> N
 
 @EACH
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_recording_again_gives_the_same_cassette_but_for_the_time(name: str, tmp_path: Path) -> None:
     again = tmp_path / "again.jsonl"
     argv = [sys.executable, str(EXAMPLES / "record.py"), name, str(again)]
