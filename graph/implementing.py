@@ -67,7 +67,7 @@ async def plan_at(step: Step, *, at_head: bool = False) -> Plan | None:
 def after_debugging(step: Step) -> list[Task]:
     """The debugger's tasks, then whatever an earlier generation left undone, which waits for them."""
     found = DebuggerData.model_validate(debugged(step))
-    cures = [as_task(step, _cure(t, found), inputs=artifacts(step)) for t in found.tasks]
+    cures = [as_task(step, _cure(t, found), inputs=artifacts(step)) for t in cures_of(step)]
     undone = list(_undone(step))
     renamed = {t.task_id: step.task_id(_name(t.task_id)) for t in undone}
     first = tuple(c.task_id for c in cures)
@@ -76,6 +76,16 @@ def after_debugging(step: Step) -> list[Task]:
         for t in undone
     ]
     return [*cures, *again]
+
+
+def cures_of(step: Step) -> list[PlannedTask]:
+    """The debugger's tasks. One that bears the name of a task that is still to be done gets another."""
+    tasks = DebuggerData.model_validate(debugged(step)).tasks
+    taken = {_name(t.task_id) for t in _undone(step)}
+    names = {t.id: f"cure-{t.id}" if t.id in taken else t.id for t in tasks}
+    return [
+        t.model_copy(update={"id": names[t.id], "depends_on": tuple(names[d] for d in t.depends_on)}) for t in tasks
+    ]
 
 
 def debugged(step: Step) -> dict[str, Any]:
@@ -165,7 +175,7 @@ def _key(step: Step) -> str:
 
 def _cures(step: Step) -> set[str]:
     """The names of the debugger's tasks, after a debug round."""
-    return {t.id for t in DebuggerData.model_validate(debugged(step)).tasks} if step.number > 1 else set()
+    return {t.id for t in cures_of(step)} if step.number > 1 else set()
 
 
 def _fix(step: Step) -> str:

@@ -120,7 +120,8 @@ def _results(results: Results | None) -> Iterator[str]:
     yield f"- Result: {'passed' if results.ok else 'failed'}"
     counts = {"Passed": results.passed, "Failed": results.failed, "Errors": results.errors, "Skipped": results.skipped}
     yield from (f"- {name}: {UNKNOWN if count is None else count}" for name, count in counts.items())
-    yield f"- Duration: {_duration(results.seconds)}"
+    if results.seconds is not None:
+        yield f"- Duration: {_duration(results.seconds)}"
 
 
 def _timings(timings: Sequence[Timing]) -> Iterator[str]:

@@ -190,7 +190,7 @@ def check_value(variable: Variable, value: object, field: str) -> Value:
 
 def _check_phase(phase: TemplatePhase, types: Mapping[str, Type], where: str) -> None:
     place = f"phase {phase.name!r}"
-    if phase.kind != "implement" and not phase.tasks:
+    if phase.kind not in {"implement", "test"} and not phase.tasks:
         raise _bad(where, f"{place}, key 'tasks'", f"a phase of kind {phase.kind!r} needs a task")
     needs = {task.id: task.depends_on for task in phase.tasks}
     _check_order(needs, [task.id for task in phase.tasks], where, f"{place}, tasks", "depends_on")
