@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 from stretto.agents.environment import ProjectEnvironment, find_environment
+from stretto.agents.environment_scrub import scrub
 from stretto.agents.local import LocalExecutor
 from stretto.agents.process import run as execute
 from stretto.agents.reading import workflows
@@ -29,6 +30,7 @@ from stretto.state.checkpoint import DiskCacheSaver
 from stretto.state.errors import Fenced, StoreDamaged, StrettoError, WorkflowExists
 from stretto.state.log import Log
 from stretto.state.rows import Fence, WorkflowRow
+from stretto.state.settings import Settings
 from stretto.state.settings import load as load_settings
 from stretto.state.wire import Event
 
@@ -152,8 +154,10 @@ class Driver:
 
     async def _invoke(self, fence: Fence, entry: Entry, before: int) -> Result:
         repository = self.repository
-        environment = await find_environment(repository.top, repository.project, os.environ, execute)
-        run = self._run(fence, environment)
+        settings = load_settings(repository.top)
+        environ = scrub(os.environ, settings.environment)  # no secret of the user's reaches what agents start
+        environment = await find_environment(repository.top, repository.project, environ, execute)
+        run = self._run(fence, environment, settings)
         values = (await self.graph.aget_state(self._config())).values
         for key in values.get("tasks", {}):
             run.tails.update(tails_of(run, tasks_of(cast("State", values), key)))
@@ -188,8 +192,7 @@ class Driver:
         why = error.message if isinstance(error, StrettoError) else f"{type(error).__name__}: {error}"
         return self._end(fence, before, "FAILED", "failed", {"failure_reason": why})
 
-    def _run(self, fence: Fence, environment: ProjectEnvironment) -> Run:
-        settings = load_settings(self.repository.top)
+    def _run(self, fence: Fence, environment: ProjectEnvironment, settings: Settings) -> Run:
         row = self.log.workflow(self.spec.workflow_id)
         outcomes = self.log.outcomes(self.spec.workflow_id)
         board = Board({k: Outcome.model_validate(v.outcome) for k, v in outcomes.items()})

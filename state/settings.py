@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from stretto.state.errors import BadInput
 
@@ -15,7 +15,8 @@ class Settings(NamedTuple):
 
     `test` is the command that runs the project's tests, split as POSIX words; `runner` a KIND[:ARG]; `agents` how many
     may work at once; `merge` what happens to a finished branch; `durability` what a written event survives: `power`
-    the loss of power, `process` (faster) only the end of the process.
+    the loss of power, `process` (faster) only the end of the process; `environment` names the variables that the
+    project's tests and the agents' programs get beside the harmless ones (`agents.environment_scrub`).
     """
 
     test: str = ""
@@ -23,6 +24,7 @@ class Settings(NamedTuple):
     agents: int = 4
     merge: str = "auto"
     durability: str = "power"
+    environment: tuple[str, ...] = ()
 
 
 def load(project: Path) -> Settings:
@@ -44,6 +46,8 @@ def load(project: Path) -> Settings:
         raise BadInput(f"The settings {str(path)!r} are not TOML: {error}.", field="config.toml") from error
     for key, value in values.items():
         _check(path, key, value)
+    if names := values.get("environment"):
+        values["environment"] = tuple(names)
     return Settings(**values)
 
 
@@ -59,9 +63,15 @@ def _check(path: Path, key: str, value: Any) -> None:
             fits, allowed = value in MERGE, MERGE
         case "durability":
             fits, allowed = value in DURABILITY, DURABILITY
+        case "environment":
+            fits, allowed = _names(value), ("a list of names of environment variables",)
         case _:
             fits, allowed = isinstance(value, str), ("a string",)
     if not fits:
         raise BadInput(
             f"{key} = {value!r} in {str(path)!r} is not possible: {', '.join(allowed)}.", field=key, allowed=allowed
         )
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(v, str) and v.isidentifier() for v in cast("list[object]", value))

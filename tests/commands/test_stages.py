@@ -99,3 +99,32 @@ def test_an_outcome_is_stored_with_what_its_role_returns_and_nothing_else(projec
     assert project.work(*ADD).code == 0
     logs = json.loads(project.run("logs", "w_001", "documentation/document", "--json").out)
     assert logs["result"]["outcome"]["data"] == {"files": ["README.md"]}
+
+
+def test_no_variable_that_nobody_named_reaches_the_projects_tests(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVICE_TOKEN", "t0ken")
+    monkeypatch.setenv("DATABASE_URL", "sqlite://")
+    seen = "import os\n\n\ndef test_it():\n    assert os.environ.get('DATABASE_URL') == 'sqlite://'\n"
+    seen += "    assert 'SERVICE_TOKEN' not in os.environ\n"
+    project.commit({"tests/test_env.py": seen, ".stretto/config.toml": 'environment = ["DATABASE_URL"]\n'})
+
+    assert project.work(*ADD).code == 0
+
+
+def test_a_cure_that_bears_the_name_of_an_unfinished_task_is_another_task(project: Project) -> None:
+    cure = {"id": "T3", "title": "Write the test", "writes": ["tests/test_ops.py"]}
+    project.agent(
+        {
+            "implementation/T3": {"outcome": {"status": "failed", "summary": "no idea"}},
+            "debugger": {"outcome": {"data": {"cause": "no idea", "evidence": [], "tasks": [cure]}}},
+            "cure-T3": {"files": {"tests/test_ops.py": "def test_it():\n    assert True\n"}},
+        }
+    )
+
+    assert project.work(*ADD, "--attempts=1").code == 0
+
+    done = [e.data["task_id"] for e in project.events("w_001") if e.type == "TASK_COMPLETED"]
+    assert {"implementation/cure-T3~2", "implementation/T3~2"} <= set(done)
+    assert "[x] **T3**" in (project.root / "specs/plans/001_arithmetic.md").read_text()

@@ -19,10 +19,12 @@ def test_a_project_without_settings_has_the_defaults(tmp_path: Path) -> None:
 def test_each_key_is_read(tmp_path: Path) -> None:
     write(
         tmp_path,
-        'test = "make test"\nrunner = "command:./agent"\nagents = 64\nmerge = "ask"\ndurability = "process"\n',
+        'test = "make test"\nrunner = "command:./agent"\nagents = 64\nmerge = "ask"\ndurability = "process"\n'
+        'environment = ["DATABASE_URL"]\n',
     )
 
-    assert settings.load(tmp_path) == settings.Settings("make test", "command:./agent", 64, "ask", "process")
+    expected = settings.Settings("make test", "command:./agent", 64, "ask", "process", ("DATABASE_URL",))
+    assert settings.load(tmp_path) == expected
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,8 @@ def test_each_key_is_read(tmp_path: Path) -> None:
         ("merge = []", "merge"),
         ('durability = "none"', "durability"),
         ("test = 1", "test"),
+        ('environment = "HOME"', "environment"),
+        ('environment = ["A=B"]', "environment"),
         ("[runner]\nkind = 1", "runner"),
         ("agents = ", "config.toml"),
     ],
