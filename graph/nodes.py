@@ -32,6 +32,8 @@ def opening(phase: PhaseSpec, stage: Stage) -> Node:
     async def open_phase(state: State, runtime: Runtime[Run]) -> Update:
         run = runtime.context
         step = step_of(phase, state, run)
+        if run.board.draining:
+            interrupt({"drained": phase.name})  # raises, unless this is a resume
         run.remember(f"base:{step.key}", await run.repository.tip(run.workflow_id))
         tasks = await stage.tasks(step)
         run.tails.update(tails_of(run, tasks))

@@ -140,6 +140,15 @@ class Bench:
             env=self.environment(),
         )
 
+    def spawn(self, *args: str) -> "subprocess.Popen[bytes]":
+        """Start a command that waits for something."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "stretto.commands", *args, *self.place],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self.environment(),
+        )
+
     @property
     def place(self) -> list[str]:
         return ["--project", str(self.project), "--store", str(self.store)]
@@ -203,6 +212,11 @@ class Bench:
         with self.log() as log:
             holder = lease.holder(log, WORKFLOW)
         return holder is not None and holder.alive
+
+    def asked(self) -> list[str]:
+        """What other processes ask of the driver."""
+        with self.log() as log:
+            return [request.kind for request in log.requests(WORKFLOW)]
 
     def completed(self) -> Counter[str]:
         """How often each task was told to be completed."""
