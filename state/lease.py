@@ -43,6 +43,7 @@ def acquire(log: Log, workflow_id: str) -> Fence:
             )
         token = old.token + 1 if old else 1
         tx.database.put("leases", LeaseRow(workflow_id, token, 0, me.pid, me.boot, me.started, me.host, tx.now))
+        tx.take_requests(workflow_id)  # they were for the driver before, which did not live to see them
     return Fence(workflow_id, token)
 
 
