@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from stretto.state.figures import PhaseView, TaskView, WorkflowView
 from stretto.state.machine import STATUS_AFTER, STATUSES
+from stretto.state.registry import STAGES
 from stretto.state.wire import Event
 
 TAIL = 10
@@ -36,7 +37,7 @@ def apply(view: WorkflowView, event: Event) -> None:
         rule(view, event)
     if status := _status(event):
         _enter(view, event, status)
-    if event.severity in ("warning", "error", "critical") and event.type not in _RULES:
+    if event.severity in ("warning", "error", "critical") and event.type not in _TOLD_OTHERWISE:
         view.warnings.append(f"{event.type}: {_first(event.data, ('message', 'error', *_REASONS)) or event.phase}")
 
 
@@ -185,6 +186,10 @@ _RULES: dict[str, Callable[[WorkflowView, Event], None]] = {
     "ERROR_ENCOUNTERED": _error,
     "WORKFLOW_UNDONE": _undone,
 }
+
+
+_TOLD_OTHERWISE = _RULES.keys() | STATUS_AFTER.keys() | {f"{stage}_FAILED" for stage in STAGES}
+"""Types that make no warning of their own: PHASE_FAILED says why a stage failed, the status why a workflow did."""
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -330,6 +330,15 @@ def test_in_short_a_view_shows_a_line_for_each_phase_and_only_what_is_not_done(s
     assert len(told.splitlines()) == 6
 
 
+def test_a_failed_stage_is_one_warning_with_its_reason(story: Story) -> None:
+    story.tell("RESEARCH_FAILED", "research", failed=["research/R1"])
+    story.tell("PHASE_FAILED", "research", phase_id="research", failure_reason="R1 failed")
+    story.tell("DISK_FULL", "research", message="no room")
+    events = [e._replace(severity="error") for e in story.events[-3:]]
+
+    assert fold([*story.events[:-3], *events]).warnings == ["phase research failed: R1 failed", "DISK_FULL: no room"]
+
+
 def test_work_that_was_taken_back_says_so(story: Story) -> None:
     story.tell("WORKFLOW_COMPLETED", "finalization")
     story.tell("WORKFLOW_UNDONE", "undo", commit="abc")
