@@ -220,7 +220,7 @@ class LocalExecutor:
 
     def _start(self, task: Task, number: int) -> None:
         facts = {
-            "agent_id": task.role if task.prompt else "checks",
+            "agent_id": task.agent,
             "role": task.role,
             "title": task.title,
             "start_time": time.time(),
@@ -237,7 +237,7 @@ class LocalExecutor:
     def _failed(self, task: Task, number: int, outcome: Outcome) -> None:
         facts = {
             "task_id": task.task_id,
-            "agent_id": task.role,
+            "agent_id": task.agent,
             "failure_reason": outcome.error,
             "retry_count": number,
             "final": False,

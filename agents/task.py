@@ -76,6 +76,11 @@ class Task(Frozen):
     budget: Budget = Budget()
 
     @property
+    def agent(self) -> str:
+        """Who works on it: an agent of its role; nobody where there is nothing to say, only checks to run."""
+        return self.role if self.prompt else "checks"
+
+    @property
     def generation(self) -> int:
         """1 the first time that its phase runs, 2 after the first debug round, and so on."""
         _, _, number = self.task_id.partition("~")

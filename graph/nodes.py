@@ -94,10 +94,10 @@ def record(run: Run, mine: Task, outcome: Outcome) -> None:
     with run.log.write(run.fence) as tx:
         if outcome.status == "completed":
             results = {"summary": outcome.summary, "usage": body["usage"], "writes": body["writes"]}
-            data = {"agent_id": mine.role, "results": results}
+            data = {"agent_id": mine.agent, "results": results}
             tx.record_outcome(run.workflow_id, mine.task_id, attempt, body, "TASK_COMPLETED", mine.phase, data)
         else:
-            facts = {"agent_id": mine.role, "failure_reason": outcome.error, "final": True, "retry_count": attempt}
+            facts = {"agent_id": mine.agent, "failure_reason": outcome.error, "final": True, "retry_count": attempt}
             facts |= {} if tried else {"usage": NOTHING_USED}
             tx.record_outcome(
                 run.workflow_id, mine.task_id, attempt, body, "TASK_FAILED", mine.phase, facts, severity="error"

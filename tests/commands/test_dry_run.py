@@ -104,6 +104,18 @@ def test_estimates_come_from_the_history_once_there_is_one(project: Project) -> 
     assert "1" in estimate["tokens"]["basis"]
 
 
+@pytest.mark.slow
+def test_running_the_tests_is_no_history_of_an_agents(project: Project) -> None:
+    tasks = '[{"id": "T1", "description": "Multiply"}]'
+    assert project.work("subagents", "{}", tasks).code == 0
+
+    tested = project.run("workflow-status", "subagents_1_task_001", "--json").json["result"]["tasks"][-1]
+    estimate = project.run("subagents", "{}", tasks, "--dry-run", "--json").json["result"]["estimate"]
+
+    assert (tested["task_id"], tested["agent"], tested["role"]) == ("testing/tests", "checks", "tester")
+    assert any("no history" in a and "tester" in a for a in estimate["assumptions"])
+
+
 def test_several_writers_that_do_not_say_where_are_announced(project: Project) -> None:
     tasks = '[{"description": "a"}, {"description": "b"}]'
 
