@@ -162,6 +162,13 @@ def _notes(end: End) -> Iterator[str]:
         yield REPLAYED
 
 
+def _culprit(view: WorkflowView) -> str:
+    """The task to look at: the first that failed, or the last of the phase that did, which is its test run."""
+    phases = [p.name for p in view.phases.values() if p.state == "failed"]
+    last = next((t.task_id for t in reversed(view.tasks.values()) if t.phase in phases[-1:]), "")
+    return next((t.task_id for t in view.tasks.values() if t.state == "failed"), last)
+
+
 def next_steps(end: End) -> tuple[str, ...]:
     """Commands that make sense now."""
     name, again = end.name, f"stretto orchestrate --resume {end.name}"
@@ -172,8 +179,8 @@ def next_steps(end: End) -> tuple[str, ...]:
             merge = end.result.facts.get("command")
             return (*((str(merge),) if merge else ()), f"stretto diff {name}", f"stretto undo {name}")
         case "failed":
-            failed = next((t.task_id for t in end.view.tasks.values() if t.state == "failed"), "")
-            look = f"stretto logs {name} {failed}" if failed else f"stretto workflow-status {name}"
+            culprit = _culprit(end.view)
+            look = f"stretto logs {name} {culprit}" if culprit else f"stretto workflow-status {name}"
             return (look, again, f"stretto undo {name}")
         case "paused" if end.result.gate:
             plan = next((a for a in reversed(end.artifacts) if a.startswith("specs/plans/")), "")

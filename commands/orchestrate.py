@@ -8,12 +8,13 @@ from stretto.commands.launch import launch, new_id, relaunch, settings_of
 from stretto.commands.options import LIMIT_FLAGS, TEAM, changed_limits, gates, limits, merge_policy
 from stretto.commands.preview import preview
 from stretto.commands.reply import Reply
+from stretto.commands.workflows import UNDONE, find
 from stretto.graph.analyze import analyze
 from stretto.graph.entry import Answer
 from stretto.graph.spec import Priority, Spec
 from stretto.graph.template import instantiate, load_template
-from stretto.state.errors import BadInput
-from stretto.state.ids import workflow_id
+from stretto.state.errors import BadInput, InvalidTransition
+from stretto.state.ids import WorkflowId, workflow_id
 from stretto.state.store import find_project
 
 SUPPORTED = TEAM | {"template", "priority", "complex", "resume", "approve", "reject"}
@@ -66,6 +67,19 @@ def spec_for(invocation: Invocation, app: App) -> Spec:
     )
 
 
+def _not_undone(name: WorkflowId, app: App) -> None:
+    """What failed and was taken back has no branch to go on with."""
+    log, row = find(app, name, field="workflow_id")
+    with log:
+        undone = log.fact(name, UNDONE)
+    if undone and row.status != "COMPLETED":
+        raise InvalidTransition(
+            f"Workflow {name!r} was taken back and cannot be resumed; its commits are kept in git.",
+            field="--resume",
+            next_steps=(f"{undone}   (brings it again)",),
+        )
+
+
 def _resume(invocation: Invocation, app: App) -> Reply:
     """`--resume ID [--approve | --reject "why"]`."""
     name = workflow_id(str(invocation.flags["resume"]), field="--resume")
@@ -83,6 +97,7 @@ def _resume(invocation: Invocation, app: App) -> Reply:
     approve, reject = "approve" in invocation.flags, invocation.flags.get("reject")
     if approve and reject is not None:
         raise BadInput("Either --approve or --reject, not both.", field="--approve")
+    _not_undone(name, app)
     answer = Answer(True) if approve else Answer(False, str(reject)) if reject is not None else None
     return relaunch(
         name, invocation, app, answer=answer, limits=(lambda old: changed_limits(invocation, old)) if changed else None

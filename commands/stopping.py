@@ -16,7 +16,7 @@ from stretto.state.rows import WorkflowRow
 
 CANCEL_SECONDS = 15.0
 POLL_SECONDS = 0.1
-OVER = frozenset({"COMPLETED", "CANCELLED", "ARCHIVED"})
+OVER = frozenset({"COMPLETED", "FAILED", "CANCELLED", "ARCHIVED"})
 
 
 def cancel(app: App, workflow: str) -> Reply:

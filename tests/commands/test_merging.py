@@ -152,6 +152,23 @@ def test_what_was_taken_back_is_never_called_done(project: Project) -> None:
     assert project.types("docs").count("WORKFLOW_UNDONE") == 1
 
 
+def test_what_failed_can_be_taken_back_and_then_not_be_resumed(project: Project) -> None:
+    project.agent({"planner": {"outcome": {"status": "failed", "error": "no idea"}}})
+    assert project.work("orchestrate", "Add multiplication", "--workflow-id=w", "--attempts=1").code == 1
+    before = project.checkout()
+
+    undone = project.run("undo", "w")
+    status = project.run("workflow-status", "w")
+    again = project.run("orchestrate", "--resume=w", "--json")
+
+    assert (undone.code, project.checkout() == before) == (0, True)
+    assert project.git("branch", "--list", "stretto/*") == ""
+    assert "w  FAILED" in status.out
+    assert "taken back" in status.out
+    assert (again.code, again.json["error"]["code"]) == (2, "INVALID_TRANSITION")
+    assert project.run("cancel", "w").code == 2
+
+
 def test_undo_refuses_where_work_of_the_users_would_be_lost(project: Project) -> None:
     project.work(*DOCUMENT)
     project.commit({"later.txt": "later"}, "Later")
