@@ -228,4 +228,6 @@ def folder(repo: Repository, workflow_id: str) -> Path:
 
 async def clean(repo: Repository, workflow_id: str) -> None:
     """Remove all workspaces of a workflow, those of killed runs too; commits stay."""
+    if repo.shadow and not repo.common.is_dir():
+        return  # a folder without git, before its first workflow
     await worktrees.remove_below(repo, folder(repo, ids.workflow_id(workflow_id)))

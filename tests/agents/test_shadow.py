@@ -148,3 +148,12 @@ def test_a_whole_home_is_not_a_project(tmp_path: Path, git_settings: None) -> No
 
     with pytest.raises(BadInput, match="home"):
         run(repo.begin("w_1"))
+
+
+def test_cleaning_before_the_first_workflow_finds_nothing_and_makes_nothing(plain_folder: Path, tmp_path: Path) -> None:
+    async def work() -> None:
+        await clean(await open_repository(plain_folder, tmp_path / "store"), "w_1")
+
+    run(work())
+
+    assert not (tmp_path / "store").exists()
