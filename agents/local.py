@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ from stretto.agents.roles import load_role
 from stretto.agents.runner import Runner, Surroundings
 from stretto.agents.task import Brief, Outcome, Task, Usage, failed
 from stretto.agents.workspace import Refused, Workspace, open_workspace
-from stretto.state.errors import PermanentError, TransientError
+from stretto.state.errors import Fenced, PermanentError, StoreDamaged, StrettoError, TransientError
 from stretto.state.ids import file_name
 from stretto.state.log import Log
 from stretto.state.rows import AttemptRow, Fence
@@ -93,15 +94,36 @@ class LocalExecutor:
         proven = self._proven(task, number)
         if proven is None:
             self._start(task, number)
-        name = f"{file_name(task.task_id)}.{number}"
-        workspace = await open_workspace(self._repository, task.workflow_id, name)
         try:
-            outcome = await self._in_workspace(workspace, task, number, inputs, feedback, proven)
-        finally:
-            await workspace.close()
+            outcome = await self._worked(task, number, inputs, feedback, proven)
+        except (Fenced, StoreDamaged):
+            raise  # nothing may be written any more
+        except Exception as error:  # noqa: BLE001 - whatever broke is this attempt's failure; its siblings go on
+            outcome = failed(self._trouble(task, number, error))
         if outcome.status == "failed":
             self._failed(task, number, outcome)
         return outcome
+
+    async def _worked(
+        self, task: Task, number: int, inputs: dict[str, Outcome], feedback: str, proven: "_Proven | None"
+    ) -> Outcome:
+        """One attempt in a workspace of its own; one that is proven already is landed from where it stood."""
+        name = f"{file_name(task.task_id)}.{number}"
+        base = proven.sha if proven else None
+        workspace = await open_workspace(self._repository, task.workflow_id, name, base=base)
+        try:
+            return await self._in_workspace(workspace, task, number, inputs, feedback, proven)
+        finally:
+            with suppress(StrettoError, OSError):  # whoever opens it next removes what is left
+                await workspace.close()
+
+    def _trouble(self, task: Task, number: int, error: Exception) -> str:
+        """What an attempt broke on; where it is no error of ours, `stretto logs` has the whole story."""
+        if isinstance(error, StrettoError):
+            return error.message
+        log = attempt_log.writer(self._logs, task.workflow_id, task.task_id, number)
+        log("error", {"text": "".join(traceback.format_exception(error))})
+        return f"{type(error).__name__}: {error}"
 
     async def _in_workspace(
         self,

@@ -6,13 +6,14 @@ its task declares; and takes as long as it is told to. What it writes depends on
     agent.py JOURNAL ORDERS
 
 ORDERS is a JSON file that a test may change at any time: `parts` the numbers of the parts that the plan has, `sleep`
-[least, most] seconds, `fail` the names of tasks that fail (`*`: all), `hold` the names of tasks that wait until their
-name is gone from the list.
+[least, most] seconds, and names of tasks: those that `fail` (`*`: all), those that `hold` until their name is gone, and
+those that `wreck` (`T1#1`: in their first attempt) the git repository of their workspace.
 """
 
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -38,6 +39,8 @@ def main() -> None:
     time.sleep(random.uniform(*wanted["sleep"]))
     while name in read(orders)["hold"]:
         time.sleep(0.02)
+    if f"{name}#{brief['attempt']}" in wanted["wreck"]:
+        shutil.rmtree(Path(brief["cwd"], ".git").read_text("utf-8").removeprefix("gitdir: ").strip())
     if name in read(orders)["fail"] or "*" in read(orders)["fail"]:
         said: dict[str, Any] = {"status": "failed", "summary": f"{name} was told to fail"}
     else:

@@ -85,10 +85,11 @@ class Bench:
         python = Path(sys.executable).resolve()
         return f"command:{python} -S -E {self.folder / 'agent.py'} {self.folder / 'journal'} {self.folder / 'orders'}"
 
-    def order(self, *, fail: Iterable[str] = (), hold: Iterable[str] = ()) -> None:
+    def order(self, *, fail: Iterable[str] = (), hold: Iterable[str] = (), wreck: Iterable[str] = ()) -> None:
         """What the agents are told, from now on. `hold` lets go of those it does not name."""
         fresh = self.folder / "orders.new"
-        orders = {"parts": self.parts, "sleep": self.sleep, "fail": [*fail], "hold": [*hold]}
+        names = {"fail": [*fail], "hold": [*hold], "wreck": [*wreck]}
+        orders = {"parts": self.parts, "sleep": self.sleep, **names}
         fresh.write_text(json.dumps(orders), "utf-8")
         fresh.rename(self.folder / "orders")
 

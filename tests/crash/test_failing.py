@@ -70,3 +70,17 @@ def test_a_crash_gives_no_task_more_attempts_than_the_limit(bench: Bench) -> Non
     bench.order()
     assert bench.resume().wait() == 0
     assert [key for key in bench.starts() if "topic-1" in key][2:] == ["toolbox/research/topic-1#3"]
+
+
+def test_an_agent_that_wrecks_its_workspace_fails_its_attempt_and_disturbs_nobody(bench: Bench, small: Ending) -> None:
+    bench.order(wreck=["T1#1"], hold=["T2"])
+    driver = bench.start()
+    driver.until(lambda: "toolbox/implementation/T1#2" in bench.starts())
+    bench.order()
+
+    assert driver.wait() == 0, bench.said()
+    reason = next(e.data["failure_reason"] for e in bench.events() if e.type == "TASK_FAILED")
+    assert "not a git repository" in reason
+    assert bench.starts().count("toolbox/implementation/T2#1") == 1
+    assert Ending.of(bench).files == small.files
+    assert bench.worktrees() == [str(bench.project)]
