@@ -149,7 +149,7 @@ class Repository:
         """What the workflow changes, as a patch in git's own form."""
         start = await self.started(workflow_id)
         patch = await self.git.run(
-            "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/",
+            "diff", "--binary", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/",
             start.base, await self.tip(workflow_id),
         )  # fmt: skip
         return patch.decode(errors="replace")

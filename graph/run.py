@@ -15,6 +15,7 @@ from typing import Any
 
 from stretto.agents.choose import parse_runner
 from stretto.agents.process import run as execute
+from stretto.agents.retry import Patience
 from stretto.agents.runner import Runner
 from stretto.graph.control import Control
 from stretto.graph.driver import PREFIX, Driver, Place, Result, end_of
@@ -116,7 +117,8 @@ async def resume(
     spec = Spec.model_validate(row.spec)
     if limits:
         spec = spec.model_copy(update={"limits": limits(spec.limits)})
-    chosen = runner or parse_runner(row.runner, project=place.project, execute=execute)
+    patience = Patience(spec.limits.patience_seconds)
+    chosen = runner or parse_runner(row.runner, project=place.project, execute=execute, patience=patience)
     driver = await _opened(spec, place, chosen, control, new=False)
     try:
         return await driver.drive(on_event, resuming=row, answer=answer)

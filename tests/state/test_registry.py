@@ -3,8 +3,8 @@ import pytest
 from stretto.state import registry
 
 
-def test_the_registry_has_the_58_canonical_types() -> None:
-    assert len(registry.TYPES) == 58
+def test_the_registry_has_the_59_canonical_types() -> None:
+    assert len(registry.TYPES) == 59
     assert {"RESEARCH_STARTED", "DOCUMENTATION_FAILED", "CHECKPOINT_RESTORED"} <= registry.TYPES
 
 
