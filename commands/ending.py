@@ -12,7 +12,7 @@ from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
 from stretto.commands.safe import one_line
 from stretto.commands.workflows import UNDONE
-from stretto.graph.driver import Result
+from stretto.graph.result import Result
 from stretto.state.figures import WorkflowView
 from stretto.state.log import Log
 from stretto.state.show import as_dict, duration, used

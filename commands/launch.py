@@ -23,8 +23,8 @@ from stretto.commands.invocation import Invocation
 from stretto.commands.progress import Watcher, watcher
 from stretto.commands.reply import Reply
 from stretto.graph.control import Control
-from stretto.graph.driver import Result
 from stretto.graph.entry import Answer
+from stretto.graph.result import Result
 from stretto.graph.run import resume, start
 from stretto.graph.spec import Limits, Spec
 from stretto.state.errors import BadInput

@@ -9,8 +9,8 @@ TYPE_CHECKING = False  # typing's own costs more than the rest of this file; che
 if TYPE_CHECKING:
     from stretto.graph.compiler import compile  # noqa: A004 - the field's word
     from stretto.graph.control import Control
-    from stretto.graph.driver import Result
     from stretto.graph.entry import Answer
+    from stretto.graph.result import Result
     from stretto.graph.run import resume, start, stream
     from stretto.graph.spec import Limits, PhaseSpec, Spec, TaskSpec, validate
     from stretto.graph.template import instantiate, load_template
@@ -19,7 +19,7 @@ else:
         "compile": "compiler",
         "Control": "control",
         "Answer": "entry",
-        "Result": "driver",
+        "Result": "result",
         **dict.fromkeys(("resume", "start", "stream"), "run"),
         **dict.fromkeys(("Limits", "PhaseSpec", "Spec", "TaskSpec", "validate"), "spec"),
         **dict.fromkeys(("instantiate", "load_template"), "template"),

@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Literal, cast
 
 from stretto.agents.environment import ProjectEnvironment, find_environment
 from stretto.agents.environment_scrub import scrub
@@ -22,7 +21,9 @@ from stretto.graph.compiler import compile as compile_spec
 from stretto.graph.context import Run, one_second, tails_of
 from stretto.graph.control import Control
 from stretto.graph.entry import Answer, Entry, enter, waiting
+from stretto.graph.following import LOOK_EVERY, following
 from stretto.graph.plan_data import from_data
+from stretto.graph.result import End, Place, Result, end_of
 from stretto.graph.slots import Slots
 from stretto.graph.spec import Spec
 from stretto.state import lease, store
@@ -34,36 +35,9 @@ from stretto.state.settings import Settings
 from stretto.state.settings import load as load_settings
 from stretto.state.wire import Event
 
-LOOK_EVERY = 0.15
 PREFIX = "prefix"
 """The fact that holds the project's folder, seen from the repository's root."""
 Durability = Literal["power", "process"]
-End = Literal["completed", "failed", "paused", "cancelled"]
-
-
-class Result(NamedTuple):
-    """How a drive ended. `gate` names the gate it waits at; `facts` are those of the last WORKFLOW_ event."""
-
-    workflow_id: str
-    status: End
-    why: str = ""
-    gate: str = ""
-    facts: Mapping[str, Any] = {}
-    events: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-class Place(NamedTuple):
-    """Where a workflow lives: the folder to work on, the store, and what its writes survive."""
-
-    project: Path
-    store: Path | None = None
-    durability: str = "power"
-
-    def directory(self) -> Path:
-        """The state directory."""
-        override = str(self.store) if self.store else None
-        return store.store_directory(store.find_project(self.project), override, os.environ)
 
 
 class Driver:
@@ -129,7 +103,7 @@ class Driver:
         before = self.log.last_seq() if resuming else 0
         fence = lease.acquire(self.log, self.spec.workflow_id)  # before all else: what is read now stays so
         try:
-            async with _following(self.log, self.spec.workflow_id, before, on_event):
+            async with following(self.log, self.spec.workflow_id, before, on_event):
                 entry = enter(self.spec.workflow_id, await self.graph.aget_state(self._config()), answer)
                 if entry.waits:
                     return self._waits(fence, entry, before)
@@ -303,41 +277,3 @@ def prove(task: Task, outcome: Outcome) -> None:
     """A plan whose tasks do not fit together is not done, whatever its planner says."""
     if task.role == "planner":
         from_data(outcome.data)
-
-
-def end_of(workflow_id: str, log: Log, before: int) -> Result:
-    """The result of a workflow that has completed, with the events written after `before`."""
-    facts: dict[str, Any] = {}
-    written: list[str] = []
-    for event in log.events(workflow_id):
-        if event.type == "WORKFLOW_COMPLETED":
-            facts = dict(event.data)
-        if event.seq > before:
-            written.append(event.event_id)
-    return Result(workflow_id, "completed", facts=facts, events=tuple(written))
-
-
-@asynccontextmanager
-async def _following(log: Log, workflow_id: str, after: int, on_event: Callable[[Event], None]) -> AsyncGenerator[None]:
-    """Call `on_event` with every event written meanwhile, the last ones too."""
-    seen = after
-
-    def catch_up() -> None:
-        nonlocal seen
-        for event in log.events(workflow_id, after=seen):
-            seen = event.seq
-            on_event(event)
-
-    async def follow() -> None:
-        while True:
-            catch_up()
-            await asyncio.sleep(LOOK_EVERY)
-
-    following = asyncio.ensure_future(follow())
-    try:
-        yield
-    finally:
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
-        catch_up()

@@ -18,8 +18,9 @@ from stretto.agents.process import run as execute
 from stretto.agents.retry import Patience
 from stretto.agents.runner import Runner
 from stretto.graph.control import Control
-from stretto.graph.driver import PREFIX, Driver, Place, Result, end_of
+from stretto.graph.driver import PREFIX, Driver
 from stretto.graph.entry import Answer
+from stretto.graph.result import Place, Result, end_of
 from stretto.graph.spec import Limits, Spec, validate
 from stretto.state.errors import InvalidTransition, NotFound
 from stretto.state.log import Log
