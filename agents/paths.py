@@ -40,7 +40,7 @@ def covers(entry: str, path: str) -> bool:
 
     Agrees with `overlap`: two entries that cover one file overlap.
     """
-    return _meet(_components(entry), tuple(normpath(path).split("/")), "**", _same_name)
+    return _meet(_components(entry), tuple(normpath(path).split("/")), "**", _names)
 
 
 @lru_cache(maxsize=4096)
@@ -61,8 +61,16 @@ def _components(path: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _same_name(one: str, two: str) -> bool:
-    """Whether some file name fits both globs. A `[…]` is taken for any one character."""
-    return _meet(_ELEMENT.findall(one), _ELEMENT.findall(two), "*", _same_character)
+    """Whether some file name fits both globs. A `[…]` is taken for any one character, and for itself."""
+    both = _meet(_ELEMENT.findall(one), _ELEMENT.findall(two), "*", _same_character)
+    return both or _names(one, two) or _names(two, one)
+
+
+@lru_cache(maxsize=4096)
+def _names(glob: str, name: str) -> bool:
+    """Whether the file name, of which no character means anything else, fits the glob or is spelt like it."""
+    letters = [c if c not in "*?" else "\0" for c in name]
+    return glob == name or _meet(_ELEMENT.findall(glob), letters, "*", _same_character)
 
 
 def _same_character(one: str, two: str) -> bool:

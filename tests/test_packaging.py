@@ -160,7 +160,7 @@ def test_every_dependency_and_every_tool_has_a_version_in_the_constraints() -> N
 
     names = {name_of(requirement) for requirement in listed}
 
-    assert sorted(names - pinned) == []
+    assert sorted(names - pinned - {told["name"]}) == []
 
 
 def name_of(requirement: str) -> str:

@@ -1,11 +1,12 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stretto.agents.declared import undeclared
 from stretto.agents.paths import overlap
 
 NAMES = st.text("abc[]", min_size=1, max_size=3)
+GLOBS = st.lists(st.text("abc[]*?", min_size=1, max_size=4), min_size=1, max_size=3).map("/".join)
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
 
 
@@ -60,7 +61,9 @@ def test_a_declared_path_covers_itself_and_all_below(declared: str, below: list[
     assert undeclared([declared], [path, f"../{path}"]) == [f"../{path}"]
 
 
-@given(one=PATHS, two=PATHS, path=PATHS)
+@given(one=GLOBS, two=GLOBS, path=PATHS)
+@example(one="[", two="]", path="[[]")
+@example(one="[[]", two="???", path="[[]")
 def test_two_entries_that_allow_one_path_are_known_to_overlap(one: str, two: str, path: str) -> None:
     if not undeclared([one], [path]) and not undeclared([two], [path]):
         assert overlap(one, two)

@@ -22,10 +22,11 @@ def store(tmp_path: Path) -> Path:
             tx.start_attempt(W, "plan/T1", 1, "key-1", "plan", {})
             tx.record_outcome(W, "plan/T1", 1, {"status": "completed"}, "TASK_COMPLETED", "plan", {})
             tx.put_fact(W, "base", "abc")
-            tx.request(W, "drain")
             for i in range(5):
                 tx.event("PHASE_PROGRESS", W, "plan", {"i": i})
         acquire(log, W)
+        with log.write() as tx:
+            tx.request(W, "drain")
     return tmp_path / "store"
 
 
