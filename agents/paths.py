@@ -40,7 +40,8 @@ def covers(entry: str, path: str) -> bool:
 
     Agrees with `overlap`: two entries that cover one file overlap.
     """
-    return _meet(_components(entry), tuple(normpath(path).split("/")), "**", _names)
+    literal = normpath(path).replace("*", "\0")  # a star in a file's name stands for no folder
+    return _meet(_components(entry), tuple(literal.split("/")), "**", _names)
 
 
 @lru_cache(maxsize=4096)
