@@ -4,7 +4,7 @@ A node that raises cancels its siblings, so nodes return failures. Each may run 
 keyed.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -38,7 +38,8 @@ def opening(phase: PhaseSpec, stage: Stage) -> Node:
         tasks = await stage.tasks(step)
         run.tails.update(tails_of(run, tasks))
         facts = {"tasks": len(tasks), "generation": step.number}
-        run.enter(f"open:{step.key}", phase.name, facts, *stage.started(step, tasks))
+        key = f"open:{step.key}:{_tries(run, tasks)}"  # again when a resume leads back to a phase that failed
+        run.enter(key, phase.name, facts, *stage.started(step, tasks))
         return {"tasks": {step.key: [t.model_dump(mode="json") for t in tasks]}}
 
     return open_phase
@@ -132,12 +133,17 @@ def _passed(run: Run, step: Step, closed: Closed) -> None:
 
 
 def _failed(run: Run, step: Step, closed: Closed) -> int:
-    mine = {t.task_id for t in step.tasks}
-    tries = sum(a.task_id in mine for a in run.log.attempts(run.workflow_id))
+    tries = _tries(run, step.tasks)
     name = step.phase.name
     reason = {"phase_id": name, "failure_reason": closed.failed, "partial_results": sorted(step.finished)}
     run.emit(f"failed:{step.key}:{tries}", *closed.events, Fact("PHASE_FAILED", name, reason, "error"))
     return tries
+
+
+def _tries(run: Run, tasks: Sequence[Task]) -> int:
+    """How many attempts these tasks have had. It stays what it is while a node opens or closes their phase."""
+    mine = {t.task_id for t in tasks}
+    return sum(a.task_id in mine for a in run.log.attempts(run.workflow_id))
 
 
 def halt(phase: PhaseSpec) -> Node:
