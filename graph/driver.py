@@ -35,6 +35,10 @@ from stretto.state.settings import Settings
 from stretto.state.settings import load as load_settings
 from stretto.state.wire import Event
 
+LIMITS = "limits"
+"""The fact that holds the limits of the last drive."""
+LEFT = "left"
+"""The fact that holds the ids of the gate or the halts that the last drive set out from."""
 PREFIX = "prefix"
 """The fact that holds the project's folder, seen from the repository's root."""
 Durability = Literal["power", "process"]
@@ -105,12 +109,24 @@ class Driver:
         try:
             async with following(self.log, self.spec.workflow_id, before, on_event):
                 entry = enter(self.spec.workflow_id, await self.graph.aget_state(self._config()), answer)
+                if self._untold(entry):
+                    return await self._ended(fence, before)
                 if entry.waits:
-                    return self._waits(fence, entry, before)
+                    facts = waiting(entry.waits)
+                    return Result(self.spec.workflow_id, "paused", facts["pause_reason"], entry.waits, facts)
                 await self._begin(fence, entry, before)
                 return await self._invoke(fence, entry, before)
         finally:
             lease.release(self.log, fence)
+
+    def _untold(self, entry: Entry) -> bool:
+        """Whether a driver came to a stop and died before it could say so.
+
+        That comes first, and before any answer: who gave it may have meant the stop before.
+        """
+        row = self.log.workflow(self.spec.workflow_id)
+        left = self.log.fact(self.spec.workflow_id, LEFT) == list(entry.stops)  # what the driver before set out from
+        return row is not None and row.status == "RUNNING" and bool(entry.stops) and (bool(entry.waits) or not left)
 
     async def _begin(self, fence: Fence, entry: Entry, before: int) -> None:
         """Say that the workflow runs."""
@@ -119,8 +135,11 @@ class Driver:
             start = await self.repository.begin(self.spec.workflow_id)
             facts = {"branch": start.branch, "base": start.base, "warnings": list(self.repository.warnings)}
             with self.log.write(fence) as tx:
-                retried = {"retried": tx.forget_failures(self.spec.workflow_id)} if entry.retries else {}
-                facts = {**facts, "runner": self.runner.name, **retried, **entry.facts}
+                facts = {**facts, "runner": self.runner.name, **entry.facts}
+                tx.put_fact(self.spec.workflow_id, LIMITS, self.spec.limits.model_dump(mode="json"))
+                tx.put_fact(self.spec.workflow_id, LEFT, list(entry.stops))
+                if entry.retries:
+                    facts["retried"] = tx.forget_failures(self.spec.workflow_id)
                 tx.set_status(self.spec.workflow_id, "RUNNING", facts)
         except Exception as error:
             self._broke(fence, before, error)
@@ -209,14 +228,6 @@ class Driver:
                 self.control.cancel()
             elif "drain" in asked:
                 self.control.drain()
-
-    def _waits(self, fence: Fence, entry: Entry, before: int) -> Result:
-        """Nobody answered the gate. A driver that died there had no time to say that it waits."""
-        row = self.log.workflow(self.spec.workflow_id)
-        facts = waiting(entry.waits)
-        if row and row.status == "RUNNING":
-            return self._end(fence, before, "PAUSED", "paused", facts, gate=entry.waits)
-        return Result(self.spec.workflow_id, "paused", facts["pause_reason"], entry.waits, facts)
 
     async def _stopped(self, fence: Fence, before: int) -> Result:
         """The run was cut. Whoever cut it decides whether for good."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from langgraph.types import Command, StateSnapshot
+from langgraph.types import Command, Interrupt, StateSnapshot
 
 from stretto.graph.channels import empty
 from stretto.state.errors import InvalidTransition
@@ -20,12 +20,14 @@ class Answer(NamedTuple):
 class Entry(NamedTuple):
     """What to feed the graph: the first state, an answer, the order to try again, or nothing.
 
-    `waits` names the gate that nobody answered: then there is nothing to feed. `retries`: tasks that failed may be
-    tried again. `facts` are for the event that says that the workflow runs.
+    `waits` names the gate that nobody answered: then there is nothing to feed. `stops` are the ids of the gate or the
+    halts at which the workflow stands; `retries` says that tasks which failed are tried again. `facts` are for the
+    event that says that the workflow runs.
     """
 
     payload: Any = None
     waits: str = ""
+    stops: tuple[str, ...] = ()
     retries: bool = False
     facts: Mapping[str, Any] = MappingProxyType({})
 
@@ -43,14 +45,21 @@ def enter(workflow_id: str, snapshot: StateSnapshot, answer: Answer | None) -> E
             field="approve",
             next_steps=(f"stretto workflow-status {workflow_id}", f"stretto orchestrate --resume {workflow_id}"),
         )
-    if gates and answer is None:
-        return Entry(waits=str(gates[0].value["gate"]))
-    if gates and answer:
-        facts = {"gate": gates[0].value["gate"], "approved": answer.approve, "why": answer.why}
-        return Entry(Command(resume={gates[0].id: {"approve": answer.approve, "why": answer.why}}), facts=facts)
+    if gates:
+        return _at_gate(gates[0], answer)
     if halts := [i for i in snapshot.interrupts if "halt" in i.value]:
-        return Entry(Command(resume={i.id: "again" for i in halts}), retries=True)
+        again: Command[Any] = Command(resume={i.id: "again" for i in halts})
+        return Entry(again, stops=tuple(sorted(i.id for i in halts)), retries=True)
     return Entry(None if snapshot.created_at else empty())
+
+
+def _at_gate(gate: Interrupt, answer: Answer | None) -> Entry:
+    if answer is None:
+        return Entry(waits=str(gate.value["gate"]), stops=(gate.id,))
+    facts = {"gate": gate.value["gate"], "approved": answer.approve, "why": answer.why}
+    return Entry(
+        Command(resume={gate.id: {"approve": answer.approve, "why": answer.why}}), stops=(gate.id,), facts=facts
+    )
 
 
 def waiting(gate: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from stretto.agents.process import run as execute
 from stretto.agents.retry import Patience
 from stretto.agents.runner import Runner
 from stretto.graph.control import Control
-from stretto.graph.driver import PREFIX, Driver
+from stretto.graph.driver import LIMITS, PREFIX, Driver
 from stretto.graph.entry import Answer
 from stretto.graph.result import Place, Result, end_of
 from stretto.graph.spec import Limits, Spec, validate
@@ -94,7 +94,7 @@ async def resume(
         store: As for `start`.
         runner: Overrides the one that the workflow began with. It is closed when this returns.
         answer: The decision on the gate at which the workflow waits.
-        limits: Changes the limits of its spec.
+        limits: Changes the limits that it had last, from now on.
         durability: As for `start`.
         on_event: As for `start`; called with the events from now on.
         control: As for `start`.
@@ -116,8 +116,8 @@ async def resume(
     if finished:
         return finished
     spec = Spec.model_validate(row.spec)
-    if limits:
-        spec = spec.model_copy(update={"limits": limits(spec.limits)})
+    last = last_limits(workflow_id, place) or spec.limits
+    spec = spec.model_copy(update={"limits": limits(last) if limits else last})
     patience = Patience(spec.limits.patience_seconds)
     chosen = runner or parse_runner(row.runner, project=place.project, execute=execute, patience=patience)
     driver = await _opened(spec, place, chosen, control, new=False)
@@ -155,6 +155,16 @@ def folder_of(workflow_id: str, place: Place) -> Path:
     with log:
         prefix = log.fact(workflow_id, PREFIX)
     return place.project if prefix is None else find_project(place.project) / str(prefix)
+
+
+def last_limits(workflow_id: str, place: Place) -> Limits | None:
+    """The limits of its last drive: what a resume changed stays changed, whatever becomes of that driver."""
+    log = Log.find(place.directory())
+    if log is None:
+        return None
+    with log:
+        found = log.fact(workflow_id, LIMITS)
+    return Limits.model_validate(found) if found else None
 
 
 async def _opened(spec: Spec, place: Place, runner: Runner, control: Control | None, *, new: bool) -> Driver:

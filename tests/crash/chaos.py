@@ -1,11 +1,13 @@
 """Kill a driver, look at what it left, and let the next one go on."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.crash.bench import Bench, Driver
 
 GONE_WITHIN = 2.0
+CODES = {"WORKFLOW_COMPLETED": 0, "WORKFLOW_FAILED": 1, "WORKFLOW_PAUSED": 3}
 
 
 @dataclass
@@ -44,6 +46,24 @@ class Chaos:
             driver.until(lambda: len(self.bench.events()) > seen)
             self.taken_up.append(time.monotonic() - driver.began)
         return driver
+
+    def until_it_stops(self, fuses: Iterator[int], *flags: str) -> int:
+        """Drivers that die after so many steps each, until one ends by itself or has said how; its exit code.
+
+        `flags` go to every resume, as a person would repeat what was cut off.
+        """
+        stops = len(self.stops())
+        while True:
+            begun = self.bench.begun()
+            driver = self.bench.resume(*flags, fuse=next(fuses)) if begun else self.bench.start(fuse=next(fuses))
+            if (code := driver.wait()) != -9:
+                return code
+            self.look()
+            if len(now := self.stops()) > stops:
+                return CODES[now[-1]]
+
+    def stops(self) -> list[str]:
+        return [e.type for e in self.bench.events() if e.type in CODES]
 
     def check(self) -> None:
         """Finished tasks were not started again, nothing was told twice, and the log is whole."""

@@ -1,5 +1,7 @@
 """What the crash tests share: the process that forks drivers, and the undisturbed runs that others are held against."""
 
+import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,14 @@ def bench(tmp_path: Path, warm: Warm) -> Iterator[Bench]:
     """A plan of three parts: T1 and T2, and T5, which depends on T1 and is wrong at first."""
     with Bench(tmp_path / "bench", warm=warm, parts=SMALL, sleep=(0.0, 0.01)) as bench:
         yield bench
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """What is random in a test; `STRETTO_CRASH_SEED` repeats it."""
+    seed = os.environ.get("STRETTO_CRASH_SEED") or str(random.randrange(10**6))
+    print(f"STRETTO_CRASH_SEED={seed}")  # noqa: T201 - pytest shows it when the test fails
+    return random.Random(seed)
 
 
 @pytest.fixture(scope="session")

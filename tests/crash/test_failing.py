@@ -1,7 +1,16 @@
 """Workflows that fail, and go on when the agent was repaired."""
 
-from tests.crash.bench import Bench, Ending
+import itertools
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stretto.state.view import fold
+from tests.crash.bench import Bench, Ending, Warm
 from tests.crash.chaos import Chaos
+from tests.crash.conftest import SMALL
 
 
 def reasons(bench: Bench) -> list[str]:
@@ -19,8 +28,12 @@ def test_a_failed_workflow_goes_on_with_a_repaired_agent_and_repeats_nothing(ben
     assert not bench.processes()
     done = bench.starts()
 
+    bench.order(hold=["plan"])
+    driver = bench.resume()
+    driver.until(lambda: len(bench.starts()) > len(done))
+    assert fold(bench.events()).phases["planning"].state == "in_progress"
     bench.order()
-    assert bench.resume().wait() == 0
+    assert driver.wait() == 0
     assert bench.starts()[len(done) :][0] == "toolbox/planning/plan#2"
     assert len(set(bench.starts())) == len(bench.starts())
     ending = Ending.of(bench)
@@ -84,3 +97,37 @@ def test_an_agent_that_wrecks_its_workspace_fails_its_attempt_and_disturbs_nobod
     assert bench.starts().count("toolbox/implementation/T2#1") == 1
     assert Ending.of(bench).files == small.files
     assert bench.worktrees() == [str(bench.project)]
+
+
+def test_limits_that_a_resume_changed_hold_when_its_driver_is_killed(bench: Bench) -> None:
+    bench.options = ("--debug-rounds", "0")
+    assert bench.start().wait() == 1  # part 5 is wrong, and nobody may repair it
+    bench.order(hold=["debug"])
+    driver = bench.resume("--debug-rounds", "2")
+    driver.until(lambda: bench.starts()[-1].startswith("toolbox/debugging/debug"))
+    driver.kill()
+
+    bench.order()
+    assert bench.resume().wait() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_workflow_that_fails_again_and_again_ends_as_undisturbed_whenever_drivers_die(
+    tmp_path: Path, warm: Warm, chance: random.Random
+) -> None:
+    def repaired(name: str, fuses: Iterator[int]) -> tuple[Ending, set[str]]:
+        options = ("--attempts", "2", "--debug-rounds", "0")
+        with Bench(tmp_path / name, warm=warm, parts=SMALL, sleep=(0.0, 0.01), options=options) as bench:
+            chaos = Chaos(bench)
+            for failing in (["topic-2"], ["T1", "T2"], ["T1"], []):  # at last the tests fail
+                bench.order(fail=failing)
+                assert chaos.until_it_stops(fuses) == 1
+            assert chaos.until_it_stops(fuses, "--debug-rounds", "2") == 0
+            return Ending.of(bench), set(bench.starts())
+
+    calm, keys = repaired("calm", itertools.repeat(0))
+    for number in range(3):
+        ending, started = repaired(str(number), iter(lambda: chance.randint(1, 90), 0))
+        assert not ending.differs(calm)
+        assert started == keys

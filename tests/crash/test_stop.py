@@ -8,6 +8,8 @@ import pytest
 from tests.crash.bench import WORKFLOW, Bench, Driver, Ending
 from tests.crash.chaos import Chaos
 
+pytestmark = pytest.mark.slow  # real drivers, each run to its end several times
+
 
 def working(bench: Bench, *names: str) -> Driver:
     """A driver whose agents of these tasks have started and wait for the test."""
