@@ -50,13 +50,17 @@ class Chaos:
     def until_it_stops(self, fuses: Iterator[int], *flags: str) -> int:
         """Drivers that die after so many steps each, until one ends by itself or has said how; its exit code.
 
-        `flags` go to every resume, as a person would repeat what was cut off.
+        `flags` go to every resume, as a person would repeat what was cut off, until there is nothing left to answer.
         """
         stops = len(self.stops())
         while True:
             begun = self.bench.begun()
             driver = self.bench.resume(*flags, fuse=next(fuses)) if begun else self.bench.start(fuse=next(fuses))
-            if (code := driver.wait()) != -9:
+            code = driver.wait()
+            if code == 2 and flags:
+                flags = ()
+                continue
+            if code != -9:
                 return code
             self.look()
             if len(now := self.stops()) > stops:
