@@ -9,10 +9,12 @@ import functools
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
+from stretto.agents.filelock import held
 from stretto.state.errors import PermanentError, StrettoError
 
 OLDEST = (2, 38)
@@ -120,12 +122,13 @@ class Git:
     async def call(self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> Ran:
         """Run git with `args` and say how it ended, whatever the exit code.
 
-        A cancelled caller still waits for git's end: a merge cut in half would be worse than a late one.
+        A cancelled caller still waits for git's end: a merge cut in half would be worse than a late one. If we are
+        killed, git finishes, and holds the locks that we held as long as it runs.
 
         Raises:
             PermanentError: There is no git.
         """
-        blocking = functools.partial(self._call, args, stdin, {**environment(os.environ), **(env or {})})
+        blocking = functools.partial(self._call, args, stdin, {**environment(os.environ), **(env or {})}, held())
         ending = asyncio.get_running_loop().run_in_executor(None, blocking)
         try:
             return await asyncio.shield(ending)
@@ -133,21 +136,27 @@ class Git:
             await asyncio.wait([ending])
             raise
 
-    def _call(self, args: Sequence[str], stdin: bytes | None, env: Mapping[str, str]) -> Ran:
-        """In a thread: asyncio's own subprocesses hang when the loop is torn down while one is starting (3.11)."""
-        try:
-            done = subprocess.run(
-                self._argv(args),
-                cwd=self.root,
-                env=env,
-                input=stdin or b"",
-                check=False,
-                capture_output=True,
-                start_new_session=True,  # Ctrl-C in the terminal must not stop git with half a checkout written
-            )
-        except FileNotFoundError as error:
-            raise _missing(self.root) from error
-        return Ran(done.returncode, done.stdout, done.stderr)
+    def _call(self, args: Sequence[str], stdin: bytes | None, env: Mapping[str, str], locks: Sequence[int]) -> Ran:
+        """In a thread: asyncio's own subprocesses hang when the loop is torn down while one is starting (3.11).
+
+        Its output goes to files. A pipe would end with us, and git by its SIGPIPE: with half a checkout written.
+        """
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            try:
+                code = subprocess.run(
+                    self._argv(args),
+                    cwd=self.root,
+                    env=env,
+                    input=stdin or b"",
+                    check=False,
+                    stdout=out,
+                    stderr=err,
+                    pass_fds=locks,
+                    start_new_session=True,  # Ctrl-C in the terminal must not stop it either
+                ).returncode
+            except FileNotFoundError as error:
+                raise _missing(self.root) from error
+            return Ran(code, _all(out), _all(err))
 
     async def run(
         self,
@@ -182,6 +191,11 @@ class Git:
     async def commit_at(self, name: str) -> str | None:
         """The id of the commit that `name` stands for, or None."""
         return await self.resolve(f"{name}^{{commit}}")
+
+
+def _all(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 def _missing(root: Path) -> StrettoError:
