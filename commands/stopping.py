@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from stretto.agents.delivery import Undone
+from stretto.agents.filelock import drive_lock
 from stretto.agents.repository import open_repository
 from stretto.agents.workspace import clean
 from stretto.commands.app import App
@@ -85,7 +86,8 @@ def _cancel_here(log: Log, app: App, name: str) -> None:
 
 
 async def _clean(app: App, name: str) -> None:
-    await clean(await open_repository(app.project, app.directory), name)
+    async with drive_lock(app.directory, name):
+        await clean(await open_repository(app.project, app.directory), name)
 
 
 def undo(app: App, workflow: str) -> Reply:
@@ -116,6 +118,7 @@ def undo(app: App, workflow: str) -> Reply:
 
 
 async def _undone(app: App, name: str) -> Undone:
-    repository = await open_repository(app.project, app.directory)
-    await clean(repository, name)
-    return await repository.undo(name)
+    async with drive_lock(app.directory, name):
+        repository = await open_repository(app.project, app.directory)
+        await clean(repository, name)
+        return await repository.undo(name)

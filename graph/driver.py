@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 
 from stretto.agents.environment import ProjectEnvironment, find_environment
 from stretto.agents.environment_scrub import scrub
+from stretto.agents.filelock import drive_lock
 from stretto.agents.local import LocalExecutor
 from stretto.agents.process import run as execute
 from stretto.agents.reading import workflows
@@ -107,7 +108,10 @@ class Driver:
         before = self.log.last_seq() if resuming else 0
         fence = lease.acquire(self.log, self.spec.workflow_id)  # before all else: what is read now stays so
         try:
-            async with following(self.log, self.spec.workflow_id, before, on_event):
+            async with (
+                drive_lock(self.directory, self.spec.workflow_id),
+                following(self.log, self.spec.workflow_id, before, on_event),
+            ):
                 entry = enter(self.spec.workflow_id, await self.graph.aget_state(self._config()), answer)
                 if self._untold(entry):
                     return await self._ended(fence, before)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.agents.gitproject import run_git
 from tests.crash.bench import Bench, Driver, Ending, Warm
 from tests.crash.chaos import Chaos
 
@@ -91,6 +92,32 @@ def test_a_kill_right_after_any_kind_of_event_changes_nothing(bench: Bench, smal
     assert driver.wait() == 0, bench.said()
     chaos.check()
     assert len(chaos.finished) >= 10
+    assert not Ending.of(bench).differs(small)
+
+
+def test_a_merge_that_a_killed_driver_left_running_is_finished_and_waited_for(bench: Bench, small: Ending) -> None:
+    """git writes the first file of the checkout, and waits for the test, when the driver is killed."""
+    merging, wait = bench.folder / "merging", bench.folder / "wait"
+    script = bench.folder / "smudge"
+    script.write_text(
+        f'#!/bin/sh\n[ "$PWD" = "{bench.project}" ] && touch {merging} && while [ -e {wait} ]; do sleep 0.02; '
+        "done\nexec cat\n",
+        "utf-8",
+    )
+    script.chmod(0o755)
+    run_git(bench.project, "config", "filter.slow.smudge", str(script))
+    (bench.project / ".git" / "info" / "attributes").write_text("*.py filter=slow\n", "utf-8")
+    wait.touch()
+    driver = bench.start()
+    driver.until(merging.exists)
+    driver.kill()
+    assert len(bench.processes()) >= 2  # git and its filter
+
+    driver = bench.resume()
+    assert lived(driver, 0.5)
+    wait.unlink()
+    assert driver.wait() == 0
+    assert "merged into main" in bench.said()
     assert not Ending.of(bench).differs(small)
 
 
