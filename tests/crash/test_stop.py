@@ -1,10 +1,12 @@
 """Stopping on purpose: Ctrl-C, SIGTERM, and `stretto cancel` from another process."""
 
+import asyncio
 import os
 import signal
 
 import pytest
 
+from stretto.graph import resume
 from tests.crash.bench import WORKFLOW, Bench, Driver, Ending
 from tests.crash.chaos import Chaos
 
@@ -99,8 +101,33 @@ def test_a_driver_that_is_killed_while_it_drains_is_resumed_like_any_other(bench
     assert not Ending.of(bench).differs(small)
 
 
+def test_whoever_gives_up_awaiting_a_workflow_leaves_it_paused(
+    bench: Bench, small: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working(bench, "T1", "T2").kill()
+    for name, value in bench.environment().items():
+        monkeypatch.setenv(name, value)
+
+    async def impatient() -> None:
+        async with asyncio.timeout(2):
+            await resume(WORKFLOW, project=bench.project, store=bench.store)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(impatient())
+    assert bench.starts().count("toolbox/implementation/T1#1") == 2
+    assert bench.status() == "PAUSED"
+    assert not bench.processes()
+    assert not bench.driven()
+    assert bench.worktrees() == [str(bench.project)]
+
+    bench.order()
+    assert bench.resume().wait() == 0
+    assert not Ending.of(bench).differs(small)
+
+
 def test_cancel_ends_a_living_driver_for_good(bench: Bench) -> None:
     driver = working(bench, "T1", "T2")
+    assert len(bench.processes()) >= 4  # two agents and their guardians; else we could not see that they are gone
     said = bench.command("cancel", WORKFLOW)
 
     assert said.returncode == 0, said.stderr
