@@ -101,8 +101,8 @@ def test_an_answer_is_not_taken_for_a_gate_that_nobody_was_told_of(gated: Bench,
     driver = gated.start()
     driver.until(lambda: any(e.type == "PLAN_COMPLETED" for e in gated.events()))
     driver.kill()
-    if gated.status() == "RUNNING":  # the driver died before it could say that it waits
-        assert gated.resume("--approve").wait() == 3
+    if gated.status() == "RUNNING" and gated.resume("--approve").wait() == 2:  # it had not come to the gate
+        assert gated.resume().wait() == 3
     assert gated.status() == "PAUSED"
     assert gated.resume("--approve").wait() == 0
     assert not Ending.of(gated).differs(small)
