@@ -17,6 +17,7 @@ from stretto.agents.words import split_command
 from stretto.state.errors import StrettoError
 
 _TAIL = 4_000
+_NO_PYTEST = re.compile(rb"^\S*python\S*: No module named pytest$", re.MULTILINE)
 _PYTHON = re.compile(r"python(3(\.\d+)?)?")
 _PYTEST = ("pytest", "py.test")
 _RUNNERS = (("uv", "run"), ("poetry", "run"), ("pipenv", "run"), ("pdm", "run"), ("hatch", "run"))
@@ -32,7 +33,8 @@ _NOTHING_RAN = {
 class CheckResult(NamedTuple):
     """One command. `exit_code` is None if it never ended by itself; `problem` says why it does not count.
 
-    `tests` is None where the runner's counts are not known: then the exit code is all there is.
+    `tests` is None where the runner's counts are not known: then the exit code is all there is. `ran` is False where
+    the program is not there to be run, which no change of the code can cure.
     """
 
     command: str
@@ -41,11 +43,16 @@ class CheckResult(NamedTuple):
     output_tail: str
     tests: Counts | None
     problem: str = ""
+    ran: bool = True
 
     @property
     def passed(self) -> bool:
         """Whether it counts as proof."""
         return not self.problem
+
+
+class _Absent(StrettoError):
+    """A program that the machine does not have."""
 
 
 class CheckReport(NamedTuple):
@@ -142,8 +149,8 @@ async def _check(bench: _Bench, command: str) -> CheckResult:
     return await _other(bench, command, argv)
 
 
-def _refused(command: str, problem: str) -> CheckResult:
-    return CheckResult(command, None, 0.0, "", None, problem)
+def _refused(command: str, problem: str, *, ran: bool = True) -> CheckResult:
+    return CheckResult(command, None, 0.0, "", None, problem, ran)
 
 
 def _resolved(argv: Sequence[str]) -> Sequence[str]:
@@ -161,10 +168,12 @@ async def _pytest(bench: _Bench, command: str, arguments: Sequence[str]) -> Chec
     try:
         ended = await _run(bench, argv, bench.probing())
     except StrettoError as error:
-        return _refused(command, error.message)
+        return _refused(command, error.message, ran=not isinstance(error, _Absent))
     try:
         counts = read_junit(xml)
     except Unreadable as error:
+        if _NO_PYTEST.search(ended.stdout + ended.stderr):
+            return _refused(command, f"pytest is not installed for {argv[0]}", ran=False)
         return _result(command, ended, None, error.message.rstrip("."))
     return _result(command, ended, counts, _first(_about_counts(counts), _about_probe(bench)))
 
@@ -180,7 +189,7 @@ async def _unittest(bench: _Bench, command: str, arguments: Sequence[str]) -> Ch
     try:
         ended = await _run(bench, argv, bench.probing())
     except StrettoError as error:
-        return _refused(command, error.message)
+        return _refused(command, error.message, ran=not isinstance(error, _Absent))
     facts = next((f for f in _findings(bench) if "tests" in f), None)
     if facts is None:
         return _result(command, ended, None, "unittest left no result")
@@ -199,13 +208,15 @@ async def _other(bench: _Bench, command: str, argv: Sequence[str]) -> CheckResul
     try:
         ended = await _run(bench, argv, bench.variables)
     except StrettoError as error:
-        return _refused(command, error.message)
+        return _refused(command, error.message, ran=not isinstance(error, _Absent))
     return _result(command, ended, None, _about_output(argv[0], ended))
 
 
 async def _run(bench: _Bench, argv: Sequence[str], env: Mapping[str, str]) -> Finished:
     program = shutil.which(argv[0], path=env["PATH"]) if "/" not in argv[0] else str(bench.cwd / argv[0])
-    if program is None or not Path(program).is_file():
+    if program is None:
+        raise _Absent(f"the program {argv[0]!r} was not found")
+    if not Path(program).is_file():
         raise StrettoError(f"the program {argv[0]!r} was not found")
     try:
         return await bench.execute((program, *argv[1:]), cwd=bench.cwd, env=env, timeout=bench.seconds)

@@ -84,6 +84,7 @@ def result_data(result: CheckResult) -> dict[str, object]:
         "exit_code": result.exit_code,
         "seconds": round(result.seconds, 3),
         "problem": result.problem,
+        "ran": result.ran,
         "output": result.output_tail,
         "failures": list(counts.first_failures) if counts else [],
         "tests": {k: getattr(counts, k) for k in ("tests", "failures", "errors", "skipped")} if counts else None,

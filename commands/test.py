@@ -50,7 +50,7 @@ def run_tests(invocation: Invocation, app: App, target: str) -> Reply:
         command=invocation.command,
         text=text,
         result=as_data(report),
-        next_steps=() if report.passed else (f'stretto debug "{command} fails"',),
+        next_steps=() if report.passed or not report.results[0].ran else (f'stretto debug "{command} fails"',),
         exit_code=0 if report.passed else 1,
     )
 

@@ -17,6 +17,7 @@ NO_TESTS = (
     "No way to test this project was found, so nothing is proven. "
     'Say how in .stretto/config.toml (test = "python -m pytest"), or add tests; then resume.'
 )
+NOT_RUN = "No agent can cure that: install it, or say another way in .stretto/config.toml (test = …); then resume."
 
 
 class Testing:
@@ -49,9 +50,9 @@ class Testing:
             events = (Fact("TESTING_COMPLETED", step.phase.name, facts),)
             return Closed({"tests": facts}, metrics={**facts, "tests_passing": True}, events=events)
         verdict = {"tests": facts, "output": "\n\n".join(bad["failures"]) or bad["output"]}
-        some = not bad["tests"] or bad["tests"]["tests"] > 0
+        curable = bad["ran"] and (not bad["tests"] or bad["tests"]["tests"] > 0)
         events = (_failed(step, {**counted(bad), "success": False}),)
-        return Closed(verdict, failed=_sentence(bad), curable=some, events=events)
+        return Closed(verdict, failed=_sentence(bad), curable=curable, events=events)
 
 
 def _run(name: str, title: str, commands: tuple[str, ...], testers: Sequence[TaskSpec]) -> TaskSpec:
@@ -103,6 +104,8 @@ def counted(result: dict[str, Any]) -> dict[str, Any]:
 
 def _sentence(result: dict[str, Any]) -> str:
     counts, command = result["tests"], result["command"]
+    if not result["ran"]:
+        return f"`{command}` cannot be run: {result['problem']}. {NOT_RUN}"
     if counts and not counts["tests"]:
         return f"`{command}` found no tests; that is not success."
     bad = counts["failures"] + counts["errors"] if counts else 0

@@ -1,16 +1,12 @@
 """A real git project in a folder, and what a test asks of it."""
 
-import asyncio
-import os
-import stat
 import subprocess
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stretto.agents.execute import Finished
 from stretto.agents.repository import Repository, open_repository
+from tests.snapshot import snapshot
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ class GitProject:
         return await open_repository(self.root / folder, self.store)
 
     def snapshot(self) -> dict[str, tuple[str, int, bytes]]:
-        return snapshot(self.root)
+        return snapshot(self.root, without=(".git",))
 
     def worktrees(self) -> int:
         return self.git("worktree", "list").count("\n") + 1
@@ -59,54 +55,3 @@ def write_files(root: Path, files: Mapping[str, str]) -> None:
         place = root / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(content, "utf-8")
-
-
-def snapshot(root: Path) -> dict[str, tuple[str, int, bytes]]:
-    """Every path below `root` but git's own: its kind, its permission bits, its content."""
-    found: dict[str, tuple[str, int, bytes]] = {}
-    for folder, folders, files in os.walk(root):
-        folders[:] = [f for f in folders if f != ".git"]
-        for name in (*folders, *files):
-            path = Path(folder, name)
-            found[str(path.relative_to(root))] = _facts(path)
-    return found
-
-
-def _facts(path: Path) -> tuple[str, int, bytes]:
-    state = path.lstat()
-    if stat.S_ISLNK(state.st_mode):
-        return "link", 0, os.fsencode(path.readlink())
-    if stat.S_ISDIR(state.st_mode):
-        return "folder", stat.S_IMODE(state.st_mode), b""
-    return "file", stat.S_IMODE(state.st_mode), path.read_bytes()
-
-
-async def execute(
-    argv: Sequence[str],
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-    stdin: bytes = b"",
-    timeout: float | None = None,  # noqa: ASYNC109 - the protocol's
-    limit_bytes: int = 1_000_000,
-) -> Finished:
-    """The plainest thing that fits the seam to the operating system."""
-    began = time.monotonic()
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        cwd=cwd,
-        env=dict(env),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    talk = asyncio.ensure_future(process.communicate(stdin))
-    ended, _ = await asyncio.wait([talk], timeout=timeout)
-    timed_out = not ended
-    if timed_out:
-        process.kill()
-    out, err = await talk
-    code = None if timed_out else process.returncode
-    return Finished(
-        code, out[:limit_bytes], err[:limit_bytes], timed_out, len(out) > limit_bytes, time.monotonic() - began
-    )

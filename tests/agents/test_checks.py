@@ -8,7 +8,8 @@ import pytest
 
 from stretto.agents.checks import CheckReport, run_checks
 from stretto.agents.environment import ProjectEnvironment, find_environment
-from tests.agents.gitproject import execute, write_files
+from stretto.agents.process import run as execute
+from tests.agents.gitproject import write_files
 
 pytestmark = pytest.mark.slow  # each starts a pytest of its own
 

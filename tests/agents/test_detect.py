@@ -7,7 +7,8 @@ import pytest
 
 from stretto.agents.detect import Detected, detect_test_command
 from stretto.agents.environment import ProjectEnvironment
-from tests.agents.gitproject import execute, write_files
+from stretto.agents.process import run as execute
+from tests.agents.gitproject import write_files
 
 UNITTEST = "import unittest\nclass T(unittest.TestCase):\n    def test_x(self): pass\n"
 

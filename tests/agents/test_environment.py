@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from stretto.agents.environment import ProjectEnvironment, find_environment
-from tests.agents.gitproject import execute, write_files
+from stretto.agents.process import run as execute
+from tests.agents.gitproject import write_files
 
 
 def environment_in(folder: Path) -> Path:

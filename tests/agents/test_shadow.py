@@ -10,7 +10,8 @@ import pytest
 from stretto.agents.repository import open_repository
 from stretto.agents.workspace import clean, open_workspace
 from stretto.state.errors import BadInput
-from tests.agents.gitproject import run_git, snapshot, write_files
+from tests.agents.gitproject import run_git, write_files
+from tests.snapshot import snapshot
 
 pytestmark = pytest.mark.slow
 
@@ -39,13 +40,13 @@ def plain_folder(tmp_path: Path, git_settings: None) -> Path:
 
 
 def test_a_folder_without_git_is_said_and_opening_it_writes_nothing(plain_folder: Path, tmp_path: Path) -> None:
-    before = snapshot(plain_folder)
+    before = snapshot(plain_folder, without=(".git",))
 
     repo = run(open_repository(plain_folder, tmp_path / "store"))
 
     assert (repo.shadow, repo.head) == (True, None)
     assert "not under git" in repo.warnings[0]
-    assert snapshot(plain_folder) == before
+    assert snapshot(plain_folder, without=(".git",)) == before
     assert not (tmp_path / "store").exists()
 
 
@@ -69,7 +70,7 @@ def test_ignored_files_and_environments_are_not_copied(plain_folder: Path, tmp_p
 
 
 def test_undo_gives_the_folder_back_byte_for_byte(plain_folder: Path, tmp_path: Path) -> None:
-    before = snapshot(plain_folder)
+    before = snapshot(plain_folder, without=(".git",))
     repo = run(open_repository(plain_folder, tmp_path / "store"))
     run(repo.begin("w_1"))
     run(repo.commit_files("w_1", {"app.py": b"changed\n", "pkg/a.py": None, "n/n.py": b"n"}, "Work", "k"))
@@ -77,7 +78,7 @@ def test_undo_gives_the_folder_back_byte_for_byte(plain_folder: Path, tmp_path: 
 
     run(repo.undo("w_1"))
 
-    assert snapshot(plain_folder) == before
+    assert snapshot(plain_folder, without=(".git",)) == before
 
 
 def test_a_folder_that_changed_meanwhile_is_left_alone_and_the_command_given(
@@ -124,14 +125,14 @@ def test_agents_work_in_a_worktree_of_the_private_repository(plain_folder: Path,
 def test_repositories_inside_the_folder_are_left_out_and_said(plain_folder: Path, tmp_path: Path) -> None:
     write_files(plain_folder, {"vendor/lib/x.py": "x\n"})
     run_git(plain_folder / "vendor" / "lib", "init", "-q")
-    before = snapshot(plain_folder)
+    before = snapshot(plain_folder, without=(".git",))
     repo = run(open_repository(plain_folder, tmp_path / "store"))
 
     start = run(repo.begin("w_1"))
 
     assert "vendor/lib" in repo.warnings[1]
     assert b"vendor" not in run(repo.git.run("ls-tree", "-r", "--name-only", start.base))
-    assert snapshot(plain_folder) == before
+    assert snapshot(plain_folder, without=(".git",)) == before
 
 
 def test_the_store_inside_the_folder_is_not_copied(plain_folder: Path) -> None:

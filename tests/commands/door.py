@@ -5,7 +5,6 @@ import json
 import os
 import shlex
 import shutil
-import stat
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any, cast
 from stretto.commands.cli import main
 from stretto.state.log import Log
 from stretto.state.wire import Event
+from tests.snapshot import snapshot
 
 AGENT = Path(__file__).parents[1] / "scripted_agent.py"
 CALC = {
@@ -138,24 +138,6 @@ class Project:
     def checkout(self) -> dict[str, tuple[str, int, bytes]]:
         """Every path but git's own and the store's."""
         return {p: f for p, f in self.everything().items() if p.partition("/")[0] not in {".git", ".stretto"}}
-
-
-def snapshot(root: Path) -> dict[str, tuple[str, int, bytes]]:
-    found: dict[str, tuple[str, int, bytes]] = {}
-    for folder, folders, files in os.walk(root):
-        for name in (*folders, *files):
-            path = Path(folder, name)
-            found[str(path.relative_to(root))] = _facts(path)
-    return found
-
-
-def _facts(path: Path) -> tuple[str, int, bytes]:
-    state = path.lstat()
-    if stat.S_ISLNK(state.st_mode):
-        return "link", 0, os.fsencode(path.readlink())
-    if stat.S_ISDIR(state.st_mode):
-        return "folder", stat.S_IMODE(state.st_mode), b""
-    return "file", stat.S_IMODE(state.st_mode), path.read_bytes()
 
 
 def new_project(root: Path) -> Project:

@@ -1,6 +1,8 @@
 """What the phases of a workflow hold to, seen from the command line."""
 
 import json
+import venv
+from pathlib import Path
 
 import pytest
 
@@ -128,3 +130,18 @@ def test_a_cure_that_bears_the_name_of_an_unfinished_task_is_another_task(projec
     done = [e.data["task_id"] for e in project.events("w_001") if e.type == "TASK_COMPLETED"]
     assert {"implementation/cure-T3~2", "implementation/T3~2"} <= set(done)
     assert "[x] **T3**" in (project.root / "specs/plans/001_arithmetic.md").read_text()
+
+
+def test_tests_that_cannot_be_run_cost_no_debug_round_and_run_on_the_resume_after_they_can(project: Project) -> None:
+    venv.create(project.root / ".venv", symlinks=True)
+    project.commit({".gitignore": ".venv/\n__pycache__/\n"})
+
+    ran = project.work(*ADD)
+
+    assert ran.code == 1
+    assert "pytest is not installed for" in ran.out
+    assert "debugging" not in {e.phase for e in project.events("w_001")}
+    (packages,) = (project.root / ".venv" / "lib").glob("python*/site-packages")
+    (packages / "borrowed.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")
+    assert project.run("orchestrate", "--resume", "w_001").code == 0
+    assert (project.root / "src/calc/mul.py").exists()

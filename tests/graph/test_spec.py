@@ -109,7 +109,9 @@ def test_a_plan_beside_the_implement_phase_does_not_count_as_before_it() -> None
 
 
 def test_a_phase_of_tests_alone_can_run() -> None:
-    validate(spec(phase("testing", "test")))
+    alone = spec(phase("testing", "test"))
+
+    assert validate(alone) == alone
 
 
 def test_an_unknown_gate_is_refused_with_the_known_ones() -> None:
