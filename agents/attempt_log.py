@@ -4,10 +4,12 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stretto.agents.runner import Progress
 from stretto.state.ids import file_name
+
+if TYPE_CHECKING:
+    from stretto.agents.runner import Progress
 
 LONGEST_LINE = 20_000
 
@@ -17,7 +19,7 @@ def path_of(logs: Path, workflow_id: str, task_id: str, attempt: int) -> Path:
     return logs / workflow_id / f"{file_name(task_id)}.{attempt}.jsonl"
 
 
-def writer(logs: Path, workflow_id: str, task_id: str, attempt: int) -> Progress:
+def writer(logs: Path, workflow_id: str, task_id: str, attempt: int) -> "Progress":
     """A progress sink that appends to the attempt's file."""
     path = path_of(logs, workflow_id, task_id, attempt)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

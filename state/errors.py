@@ -7,8 +7,8 @@
     │   └── WorkflowExists      exit 2
     ├── StateConflict           exit 1   someone else wrote first
     ├── WorkflowDriven          exit 1   another living process drives this workflow
+    ├── OrderTaken              exit 1   another agent has this work order
     ├── Fenced                  exit 1   our lease was taken over; our writes are refused
-    ├── StoppedEarly            exit 3   stopped and resumable: a gate, a work order, Ctrl-C
     ├── StoreDamaged            exit 4
     ├── TransientError          exit 1   a second try can cure it (the retry module looks for this)
     └── PermanentError          exit 1   a second try cannot
@@ -90,17 +90,16 @@ class WorkflowDriven(StrettoError):
     code = "WORKFLOW_DRIVEN"
 
 
+class OrderTaken(StrettoError):
+    """Another agent has taken this work order."""
+
+    code = "ORDER_TAKEN"
+
+
 class Fenced(StrettoError):
     """Our lease was taken over while we slept; the write was refused and nothing of it was stored."""
 
     code = "FENCED"
-
-
-class StoppedEarly(StrettoError):
-    """The work stopped at a safe point and can be resumed."""
-
-    code = "STOPPED"
-    exit_code = 3
 
 
 class StoreDamaged(StrettoError):

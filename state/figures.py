@@ -88,11 +88,16 @@ class PhaseView(Span):
 
 
 class TaskView(Span):
-    """A task: `running`, `retrying`, `interrupted` (its driver stopped under it), `completed` or `failed`."""
+    """A task: `waiting`, `running`, `retrying`, `interrupted` (its driver stopped under it), `completed` or `failed`.
+
+    `order` is the work order by which somebody outside carries it out: it waits to be taken, then runs, whether or not
+    a driver lives.
+    """
 
     __slots__ = (
         "agent",
         "attempts",
+        "order",
         "phase",
         "reason",
         "role",
@@ -113,6 +118,7 @@ class TaskView(Span):
         self.agent = ""
         self.role = ""
         self.title = ""
+        self.order = ""
         self.reason = ""
         self.summary = ""
         self.writes: tuple[str, ...] = ()

@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from stretto.state import chain, opening, queries, store
+from stretto.state import chain, opening, order_rows, queries, store
 from stretto.state.database import Database
 from stretto.state.errors import Fenced
-from stretto.state.rows import AttemptRow, Fence, LeaseRow, Recorded, Request, WorkflowRow
+from stretto.state.rows import AttemptRow, Fence, LeaseRow, Order, Recorded, Request, WorkflowRow
 from stretto.state.transaction import FORGIVEN, Transaction
 from stretto.state.wire import Event
 
@@ -141,6 +141,10 @@ class Log:
         """All attempts of a workflow, by task and number."""
         return queries.attempts(self._database, workflow_id)
 
+    def attempt(self, workflow_id: str, task_id: str, attempt: int) -> AttemptRow | None:
+        """One attempt."""
+        return queries.attempt_row(self._database, workflow_id, task_id, attempt)
+
     def outcomes(self, workflow_id: str) -> dict[str, Recorded]:
         """The outcomes of the tasks that have ended, by task id."""
         return queries.outcomes(self._database, workflow_id)
@@ -164,3 +168,11 @@ class Log:
     def lease(self, workflow_id: str) -> LeaseRow | None:
         """Who drives a workflow, or drove it last. `stretto.state.lease.holder` tells whether they live."""
         return queries.lease(self._database, workflow_id)
+
+    def order(self, workflow_id: str, task_id: str, attempt: int) -> Order | None:
+        """One work order, standing or not."""
+        return order_rows.order_row(self._database, workflow_id, task_id, attempt)
+
+    def standing_orders(self, workflow_id: str | None = None) -> list[Order]:
+        """The work orders that still matter, of one workflow or of all."""
+        return order_rows.standing_orders(self._database, workflow_id)

@@ -14,7 +14,7 @@ from pathlib import Path
 from stretto.state.database import Database, damaged, explain
 from stretto.state.errors import BadInput, StoreDamaged, StrettoError
 from stretto.state.gate import PATIENCE_SECONDS, held, held_now, open_gate
-from stretto.state.schema import APPLICATION_ID, DDL, VERSION
+from stretto.state.schema import APPLICATION_ID, DDL, MIGRATIONS, VERSION
 
 SYNCHRONOUS = {"power": "FULL", "process": "NORMAL"}
 
@@ -42,6 +42,7 @@ def writer(path: Path, *, durability: str) -> Database:
                 connection = _connect(path, "rw")
                 undo.callback(connection.close)
                 _make_durable(connection, durability)
+                _migrate(connection)
         except sqlite3.Error as error:
             raise explain(error, path) from error
         except OSError as error:
@@ -131,8 +132,19 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
             " It was not touched.",
             next_steps=("Upgrade Stretto, or name another store with --store DIR.",),
         )
-    if version != VERSION:
+    if version != VERSION and version not in MIGRATIONS:
         raise damaged(path, f"its schema is {version}, which never was")
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring an older file up, a version at a time: each step is one transaction, so a crash leaves a whole version."""
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    for old in range(version, VERSION):
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in MIGRATIONS[old]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {old + 1}")
 
 
 def _make_durable(connection: sqlite3.Connection, durability: str) -> None:

@@ -17,7 +17,9 @@ ERROR_ENCOUNTERED RECOVERY_INITIATED RECOVERY_COMPLETED RECOVERY_FAILED
 CHECKPOINT_CREATED CHECKPOINT_RESTORED
 """
 STAGES = ("RESEARCH", "PLAN", "IMPLEMENTATION", "TESTING", "DOCUMENTATION")
-TYPES = frozenset(_TYPES.split()) | {f"{s}_{end}" for s in STAGES for end in ("STARTED", "COMPLETED", "FAILED")}
+OWN = frozenset({"TASK_STEERED"})
+"""What only we tell: a person's word to an agent at work."""
+TYPES = frozenset(_TYPES.split()) | {f"{s}_{end}" for s in STAGES for end in ("STARTED", "COMPLETED", "FAILED")} | OWN
 
 ALIASES = {
     "PLANNING_STARTED": "PLAN_STARTED",

@@ -69,3 +69,37 @@ class Fence(NamedTuple):
 
     workflow_id: str
     token: int
+
+
+class Taker(NamedTuple):
+    """Who has taken a work order: an agent of a session, and the process that it ends with (pid 0: not known)."""
+
+    session: str
+    agent: str
+    pid: int
+    boot: str
+    started: str
+    host: str
+
+
+class Order(NamedTuple):
+    """An attempt that somebody outside carries out.
+
+    `state` is `open`, `taken`, `reported`, `closed` or `void`; `work` what its taker and its driver need to know;
+    `notes` are `{"text", "at", "read"}`.
+    """
+
+    workflow_id: str
+    task_id: str
+    attempt: int
+    state: str
+    taker: Taker | None
+    taken: str
+    work: dict[str, Any]
+    report: dict[str, Any] | None
+    notes: list[dict[str, Any]]
+
+    @property
+    def id(self) -> str:
+        """The idempotency key of the attempt."""
+        return f"{self.workflow_id}/{self.task_id}#{self.attempt}"

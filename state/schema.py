@@ -5,8 +5,20 @@ Every table ends with `crc`, a checksum of the row's other columns. JSON is kept
 
 APPLICATION_ID = 0x53545254
 """`STRT`: tells our file from any other SQLite database."""
-VERSION = 1
-"""`user_version`. A file of another version is refused, untouched."""
+VERSION = 2
+"""`user_version`. A file of a newer version is refused, untouched; an older one is brought up by its next writer."""
+
+_ORDERS = (
+    """
+    CREATE TABLE orders (
+        workflow_id TEXT NOT NULL, task_id TEXT NOT NULL, attempt INTEGER NOT NULL, state TEXT NOT NULL,
+        taker TEXT NOT NULL, taken TEXT NOT NULL, work TEXT NOT NULL, report TEXT NOT NULL, notes TEXT NOT NULL,
+        crc INTEGER NOT NULL, PRIMARY KEY (workflow_id, task_id, attempt)) WITHOUT ROWID
+    """,
+    "CREATE INDEX standing_orders ON orders (workflow_id) WHERE state IN ('open', 'taken', 'reported')",
+)
+MIGRATIONS = {1: _ORDERS}
+"""From each older version, the statements that lead to the next one."""
 
 DDL = (
     """
@@ -50,6 +62,7 @@ DDL = (
         workflow_id TEXT NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL, at TEXT NOT NULL, crc INTEGER NOT NULL,
         PRIMARY KEY (workflow_id, kind)) WITHOUT ROWID
     """,
+    *_ORDERS,
 )
 
 SELECT = {
@@ -60,6 +73,7 @@ SELECT = {
     "facts": "SELECT * FROM facts",
     "leases": "SELECT * FROM leases",
     "requests": "SELECT * FROM requests",
+    "orders": "SELECT * FROM orders",
 }
 INSERT = {
     "events": "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -69,5 +83,6 @@ INSERT = {
     "facts": "INSERT OR REPLACE INTO facts VALUES (?,?,?,?)",
     "leases": "INSERT OR REPLACE INTO leases VALUES (?,?,?,?,?,?,?,?,?)",
     "requests": "INSERT OR REPLACE INTO requests VALUES (?,?,?,?,?)",
+    "orders": "INSERT OR REPLACE INTO orders VALUES (?,?,?,?,?,?,?,?,?,?)",
 }
 """Events and outcomes are written once; the rest may be replaced."""

@@ -25,12 +25,16 @@ def find_project(start: Path) -> Path:
 def store_directory(project: Path, override: str | None, environ: Mapping[str, str]) -> Path:
     """Where the store is: `override` (`--store`), else `STRETTO_STORE`, else `.stretto/state` in the project.
 
+    An attempt's workspace belongs to the store that it lies in, so that an agent at work there finds its order.
+
     Raises:
         BadInput: The name begins with `~` and a user that there is not.
     """
     named = override or environ.get("STRETTO_STORE")
     if not named:
-        return project / _HOME / "state"
+        around = project.parent.parent
+        lies_in_one = around.name == WORK and (around.parent / EVENTS).is_file()
+        return around.parent if lies_in_one else project / _HOME / "state"
     try:
         return Path(named).expanduser().absolute()
     except RuntimeError as error:

@@ -8,6 +8,7 @@ from typing import Any
 from stretto.state import chain, ids, machine, registry, wire
 from stretto.state.database import Database
 from stretto.state.errors import BadInput, NotFound, StateConflict, WorkflowExists
+from stretto.state.order_rows import put_order, standing_orders
 from stretto.state.queries import attempt_row, last_seq, outcome_of, outcomes, requests, workflow_row
 from stretto.state.rows import AttemptRow, Fence, Request, WorkflowRow
 
@@ -125,8 +126,15 @@ class Transaction:
         driven = self.fence is not None and self.fence.workflow_id == workflow_id
         event_type = machine.arrow(workflow_id, old.status, status, driven=driven)
         self._put_workflow(old._replace(status=status))
+        if status in ("COMPLETED", "CANCELLED"):
+            self.void_orders(workflow_id)
         extra = {"from": old.status, "to": status} if event_type == "WORKFLOW_STATE_UPDATED" else {}
         return self.event(event_type, workflow_id, phase or old.phase, {**extra, **(data or {})})
+
+    def void_orders(self, workflow_id: str) -> None:
+        """Nobody needs the work orders of a workflow any more; a report that comes for one is refused."""
+        for order in standing_orders(self.database, workflow_id):
+            put_order(self.database, order._replace(state="void"))
 
     def set_phase(self, workflow_id: str, phase: str, data: Mapping[str, Any] | None = None) -> str:
         """Enter a phase and write `PHASE_STARTED` with its id and `data`; return the event's id.

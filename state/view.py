@@ -58,11 +58,14 @@ def _enter(view: WorkflowView, event: Event, status: str) -> None:
         view.finished = view.updated
     if status != "RUNNING" or event.type == "WORKFLOW_RESUMED":
         for task in view.tasks.values():
-            _interrupt(view, task)
+            if not task.order or status in ("COMPLETED", "CANCELLED"):  # agents outside go on without a driver
+                _interrupt(view, task)
 
 
 def _interrupt(view: WorkflowView, task: TaskView) -> None:
     """What an attempt used that never reported is unknown."""
+    if task.state == "waiting":
+        task.state = "interrupted"
     if task.state == "running":
         task.state = "interrupted"
         task.usage.add(None)
@@ -126,12 +129,22 @@ def _task(view: WorkflowView, event: Event) -> TaskView | None:
     return task
 
 
+def _task_assigned(view: WorkflowView, event: Event) -> None:
+    before = view.tasks.get(_text(event.data, "task_id"))
+    if before:
+        _interrupt(view, before)
+    if task := _task(view, event):
+        task.state, task.started, task.finished, task.reason = "waiting", None, None, ""
+        task.order = _text(event.data, "order")
+
+
 def _task_started(view: WorkflowView, event: Event) -> None:
     before = view.tasks.get(_text(event.data, "task_id"))
     if before:
         _interrupt(view, before)
     if task := _task(view, event):
         task.state, task.started, task.finished, task.reason = "running", view.updated, None, ""
+        task.order = _text(event.data, "order")
 
 
 def _task_completed(view: WorkflowView, event: Event) -> None:
@@ -180,6 +193,8 @@ _RULES: dict[str, Callable[[WorkflowView, Event], None]] = {
     "PHASE_COMPLETED": _phase_completed,
     "PHASE_FAILED": _phase_failed,
     "PHASE_SKIPPED": _phase_skipped,
+    "TASK_ASSIGNED": _task_assigned,
+    "TASK_REASSIGNED": _task_assigned,
     "TASK_STARTED": _task_started,
     "TASK_COMPLETED": _task_completed,
     "TASK_FAILED": _task_failed,

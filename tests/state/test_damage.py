@@ -10,6 +10,7 @@ import pytest
 from stretto.state.errors import StoreDamaged
 from stretto.state.lease import acquire
 from stretto.state.log import Log
+from stretto.state.schema import VERSION
 
 W = "shop_001"
 
@@ -107,10 +108,10 @@ def test_an_edited_event_with_a_fitting_checksum_still_breaks_the_chain(store: P
 @pytest.mark.parametrize("door", [Log.open, Log.find])
 def test_a_newer_schema_is_refused_and_the_file_untouched(store: Path, door: Callable[[Path], Log]) -> None:
     with closing(sqlite3.connect(store / "events.db", isolation_level=None)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     before = (store / "events.db").read_bytes()
 
-    with pytest.raises(StoreDamaged, match="newer Stretto: its schema is 2, this one knows 1"):
+    with pytest.raises(StoreDamaged, match=f"newer Stretto: its schema is {VERSION + 1}, this one knows {VERSION}"):
         door(store)
 
     assert (store / "events.db").read_bytes() == before

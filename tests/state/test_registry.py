@@ -3,8 +3,9 @@ import pytest
 from stretto.state import registry
 
 
-def test_the_registry_has_the_59_canonical_types() -> None:
-    assert len(registry.TYPES) == 59
+def test_the_registry_has_the_59_canonical_types_and_our_own() -> None:
+    assert len(registry.TYPES - registry.OWN) == 59
+    assert registry.OWN <= registry.TYPES
     assert {"RESEARCH_STARTED", "DOCUMENTATION_FAILED", "CHECKPOINT_RESTORED"} <= registry.TYPES
 
 

@@ -1,0 +1,180 @@
+"""Work orders: attempts that somebody outside carries out. Who may do what with one, and the event that tells of it.
+
+An order is open → taken → reported → closed; `void` is one that nobody needs any more. Its id is the attempt's
+idempotency key, `WORKFLOW/PHASE/TASK#N`. It is leased to the process of whoever took it: as long as that lives, nobody
+else gets it. Standard library only, for the hooks.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from stretto.state import ids
+from stretto.state.errors import BadInput, InvalidTransition, NotFound, OrderTaken
+from stretto.state.order_rows import order_row, put_order
+from stretto.state.process import Process, is_alive
+from stretto.state.queries import workflow_row
+from stretto.state.rows import Order, Taker
+
+if TYPE_CHECKING:
+    from stretto.state.transaction import Transaction
+
+STANDING = ("open", "taken", "reported")
+"""States in which an order still matters to its workflow."""
+LONGEST_NOTE = 4_000
+_LIVING = frozenset({"RUNNING", "PAUSED"})
+
+
+def parse(text: str) -> tuple[str, str, int]:
+    """The workflow, the task and the number of the attempt that an order's id names.
+
+    Raises:
+        BadInput: It is no order's id.
+    """
+    workflow, _, rest = text.partition("/")
+    task, hash_, number = rest.rpartition("#")
+    if not hash_ or not number.isascii() or not number.isdecimal() or len(number) > 4 or number.startswith("0"):
+        raise BadInput(
+            f"{text[:200]!r} is not an order's id such as 'shop_001/implementation/T1#1'.",
+            field="order",
+            next_steps=("stretto workflow-status",),
+        )
+    return ids.workflow_id(workflow, field="order"), ids.task_id(task, field="order"), int(number)
+
+
+def is_id(text: str) -> bool:
+    """Whether a word is an order's id."""
+    try:
+        parse(text)
+    except BadInput:
+        return False
+    return True
+
+
+def gone(order: Order) -> bool:
+    """Whether whoever took it has died. One who cannot be watched (no process is known) counts as alive."""
+    taker = order.taker
+    return taker is not None and bool(taker.pid) and not is_alive(Process(*taker[2:]))
+
+
+def make(tx: "Transaction", order: str, work: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """Hand an attempt out, for the first time or again after its taker died; write TASK_ASSIGNED or TASK_REASSIGNED.
+
+    `work` is what the taker and the driver need to know; `work["phase"]` and `work["started"]`, the data of the
+    TASK_STARTED to come, are read here.
+    """
+    workflow, task, number = parse(order)
+    old = order_row(tx.database, workflow, task, number)
+    notes = old.notes if old else []
+    put_order(tx.database, Order(workflow, task, number, "open", None, "", dict(work), None, notes))
+    event = "TASK_REASSIGNED" if old and old.taker else "TASK_ASSIGNED"
+    lost = {"reason": "whoever had taken it is gone"} if old and old.taker else {}
+    data = {"task_id": task, "attempt": number, "order": order, **facts, **lost}
+    tx.event(event, workflow, str(work["phase"]), data)
+
+
+def take(tx: "Transaction", order: str, taker: Taker) -> Order:
+    """Take an order and write TASK_STARTED. Who has it already gets it again, unchanged.
+
+    Raises:
+        NotFound: There is no such order.
+        OrderTaken: A living process has it, or a dead one that its driver has to be told of.
+        InvalidTransition: It is over, or its workflow is.
+    """
+    found = _found(tx, order)
+    if found.state == "taken" and found.taker and (found.taker.session, found.taker.agent) == taker[:2]:
+        return found
+    if found.state == "taken" and found.taker:
+        raise _taken(order, found)
+    if found.state != "open":
+        raise over(order, found)
+    row = workflow_row(tx.database, found.workflow_id)
+    if row is None or row.status not in _LIVING:
+        raise over(order, found)
+    started = {**found.work["started"], "order": order, "session": taker.session}
+    tx.start_attempt(found.workflow_id, found.task_id, found.attempt, order, found.work["phase"], started)
+    new = found._replace(state="taken", taker=taker, taken=tx.now)
+    put_order(tx.database, new)
+    return new
+
+
+def _taken(order: str, found: Order) -> OrderTaken:
+    if gone(found):
+        return OrderTaken(
+            f"Order {order!r} was taken by an agent that is gone; its half-done work must be cleared away first.",
+            next_steps=(f"stretto orchestrate --resume {found.workflow_id}   (hands it out again)",),
+        )
+    return OrderTaken(
+        f"Order {order!r} was taken at {found.taken} and is being worked on. Do not do it twice.",
+        next_steps=(f"stretto workflow-status {found.workflow_id}",),
+    )
+
+
+def over(order: str, found: Order) -> InvalidTransition:
+    """The error for an order that can no longer be taken or reported."""
+    return InvalidTransition(
+        f"Order {order!r} is {found.state}; nothing is to be done for it any more, and nothing was changed.",
+        field="order",
+        next_steps=(f"stretto orchestrate --resume {found.workflow_id}",),
+    )
+
+
+def report(tx: "Transaction", order: str, said: Mapping[str, Any]) -> Order:
+    """Keep what came back of an order. The driver judges it when the workflow goes on.
+
+    Raises:
+        NotFound: There is no such order.
+        InvalidTransition: Nobody has taken it, or it is over: a report that came too late changes nothing.
+    """
+    found = _found(tx, order)
+    if found.state != "taken":
+        raise over(order, found)
+    new = found._replace(state="reported", report=dict(said))
+    put_order(tx.database, new)
+    return new
+
+
+def close(tx: "Transaction", order: str) -> None:
+    """Its attempt has ended. None there is fine."""
+    found = order_row(tx.database, *parse(order))
+    if found and found.state in STANDING:
+        put_order(tx.database, found._replace(state="closed"))
+
+
+def note(tx: "Transaction", order: str, text: str) -> Order:
+    """Leave a word for whoever works on an order, and write TASK_STEERED.
+
+    Raises:
+        NotFound: There is no such order.
+        BadInput: The note is empty or too long.
+        InvalidTransition: It is reported or over: nobody would read it.
+    """
+    if not text.strip() or len(text) > LONGEST_NOTE:
+        raise BadInput(f"A note has 1 to {LONGEST_NOTE} characters, not {len(text)}.", field="note")
+    found = _found(tx, order)
+    if found.state not in ("open", "taken"):
+        raise over(order, found)
+    new = found._replace(notes=[*found.notes, {"text": text, "at": tx.now, "read": False}])
+    put_order(tx.database, new)
+    data = {"task_id": found.task_id, "attempt": found.attempt, "order": order, "note": text}
+    tx.event("TASK_STEERED", found.workflow_id, str(found.work["phase"]), data)
+    return new
+
+
+def read_notes(tx: "Transaction", order: str) -> list[str]:
+    """The notes that nobody has read, oldest first; they count as read from now on."""
+    found = order_row(tx.database, *parse(order))
+    if found is None or not unread(found):
+        return []
+    put_order(tx.database, found._replace(notes=[{**n, "read": True} for n in found.notes]))
+    return unread(found)
+
+
+def unread(order: Order) -> list[str]:
+    """The notes of an order that nobody has read."""
+    return [str(n["text"]) for n in order.notes if not n["read"]]
+
+
+def _found(tx: "Transaction", order: str) -> Order:
+    if found := order_row(tx.database, *parse(order)):
+        return found
+    raise NotFound(f"There is no order {order!r}.", field="order", next_steps=("stretto workflow-status",))
