@@ -10,11 +10,19 @@ class Drained(Exception):
     """The workflow stops at the next safe point: nothing new may start. Control flow, never shown."""
 
 
+class Pending(Exception):
+    """The task waits for a report from outside, or for a task that does. Control flow, never shown."""
+
+
 class Executor(Protocol):
     """Runs one task to its end, attempts included.
 
     Task ids are deterministic and payloads are JSON, so an implementation may sit on another machine.
     """
+
+    def ahead(self, task: Task) -> bool:
+        """Whether the task has had its turn already: somebody outside works on it, and it keeps its place."""
+        ...
 
     async def run(self, task: Task, inputs: Mapping[str, Outcome]) -> Outcome:
         """Return a completed outcome, or a failed one that says why. Never raises for an agent's failure.
@@ -25,5 +33,6 @@ class Executor(Protocol):
 
         Raises:
             Drained: The order to stop came before the next attempt began.
+            Pending: Somebody outside works on it; asked again when a report has come, it goes on.
         """
         ...

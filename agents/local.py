@@ -11,9 +11,11 @@ from typing import NamedTuple
 from stretto.agents import attempt_log
 from stretto.agents.checks import CheckReport, run_checks
 from stretto.agents.data import check_data, schema_for
+from stretto.agents.desk import Desk
 from stretto.agents.detect import detect_test_command
 from stretto.agents.environment import ProjectEnvironment
-from stretto.agents.executor import Drained
+from stretto.agents.executor import Drained, Pending
+from stretto.agents.host import HostRunner
 from stretto.agents.landing import land
 from stretto.agents.process import run as execute
 from stretto.agents.proof import Prove, Unproven, as_data, checked, instructions, left, said, summary
@@ -21,7 +23,7 @@ from stretto.agents.repository import Repository
 from stretto.agents.roles import load_role
 from stretto.agents.runner import Runner, Surroundings
 from stretto.agents.task import Brief, Outcome, Task, Usage, failed
-from stretto.agents.workspace import Refused, Workspace, open_workspace
+from stretto.agents.workspace import Refused, Workspace, open_workspace, reopen_workspace
 from stretto.state.errors import Fenced, PermanentError, StoreDamaged, StrettoError, TransientError
 from stretto.state.ids import file_name
 from stretto.state.log import Log
@@ -42,7 +44,8 @@ class LocalExecutor:
     """Runs attempts until one is proven, and lands its work on the workflow's branch.
 
     An attempt's row goes started → proven (its commit exists) → done, or failed. A crash in `started` runs the same
-    attempt again under the same idempotency key; a crash in `proven` only lands it.
+    attempt again under the same idempotency key; a crash in `proven` only lands it. Under the host runner an attempt
+    begins when somebody takes its order, and its workspace stays until the report is judged.
     """
 
     def __init__(
@@ -71,6 +74,11 @@ class LocalExecutor:
         self._test_command = test_command
         self._prove = prove
         self._draining = draining
+        self._desk = Desk(log, fence) if isinstance(runner, HostRunner) else None
+
+    def ahead(self, task: Task) -> bool:
+        """Whether the task has had its turn already: its work order stands."""
+        return self._desk is not None and self._desk.has(task)
 
     async def run(self, task: Task, inputs: Mapping[str, Outcome]) -> Outcome:
         """Try until an attempt counts or the limit is reached. See `Executor.run`."""
@@ -92,30 +100,43 @@ class LocalExecutor:
 
     async def _attempt(self, task: Task, number: int, inputs: dict[str, Outcome], feedback: str) -> Outcome:
         proven = self._proven(task, number)
-        if proven is None:
+        desk = self._desk if task.prompt else None
+        if proven is None and desk is None:
             self._start(task, number)
         try:
             outcome = await self._worked(task, number, inputs, feedback, proven)
-        except (Fenced, StoreDamaged):
-            raise  # nothing may be written any more
+        except (Fenced, StoreDamaged, Pending):
+            raise  # nothing may be written any more, or nothing is to be said yet
         except Exception as error:  # noqa: BLE001 - whatever broke is this attempt's failure; its siblings go on
             outcome = failed(self._trouble(task, number, error))
         if outcome.status == "failed":
             self._failed(task, number, outcome)
+        if desk:
+            desk.close(key(task, number))
         return outcome
 
     async def _worked(
         self, task: Task, number: int, inputs: dict[str, Outcome], feedback: str, proven: "_Proven | None"
     ) -> Outcome:
         """One attempt in a workspace of its own; one that is proven already is landed from where it stood."""
-        name = f"{file_name(task.task_id)}.{number}"
-        base = proven.sha if proven else None
-        workspace = await open_workspace(self._repository, task.workflow_id, name, base=base)
+        workspace = await self._workspace(task, number, proven)
+        done = True
         try:
             return await self._in_workspace(workspace, task, number, inputs, feedback, proven)
+        except Pending:
+            done = False  # it is the workspace of whoever takes the order
+            raise
         finally:
-            with suppress(StrettoError, OSError):  # whoever opens it next removes what is left
-                await workspace.close()
+            if done:
+                with suppress(StrettoError, OSError):  # whoever opens it next removes what is left
+                    await workspace.close()
+
+    async def _workspace(self, task: Task, number: int, proven: "_Proven | None") -> Workspace:
+        """A fresh workspace, or the one in which somebody has carried out the attempt's order."""
+        if self._desk and task.prompt and proven is None and (left := self._desk.left(key(task, number))):
+            return reopen_workspace(self._repository, task.workflow_id, left)
+        name = f"{file_name(task.task_id)}.{number}"
+        return await open_workspace(self._repository, task.workflow_id, name, base=proven.sha if proven else None)
 
     def _trouble(self, task: Task, number: int, error: Exception) -> str:
         """What an attempt broke on; where it is no error of ours, `stretto logs` has the whole story."""
@@ -175,9 +196,11 @@ class LocalExecutor:
 
     async def _agent(self, workspace: Workspace, brief: Brief) -> Outcome:
         limit = brief.budget.seconds or self._task_seconds
+        desk = self._desk
         surroundings = Surroundings(
             environment=self._environment.variables(workspace.path, workspace.cwd),
             progress=attempt_log.writer(self._logs, brief.workflow_id, brief.task_id, brief.attempt),
+            order=(lambda b: desk.order(b, workspace.saved(), limit)) if desk else None,
         )
         try:
             async with asyncio.timeout(limit):
@@ -257,6 +280,8 @@ class LocalExecutor:
         return None
 
     def _failed(self, task: Task, number: int, outcome: Outcome) -> None:
+        if self._log.attempt(task.workflow_id, task.task_id, number) is None:
+            self._start(task, number)  # nobody came to take its order
         facts = {
             "task_id": task.task_id,
             "agent_id": task.agent,

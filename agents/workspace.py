@@ -8,11 +8,11 @@ import os
 import posixpath
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from stretto.agents import worktrees
 from stretto.agents.commits import LINK, SUBMODULE, TASK, WORKFLOW, Difference, commit, differences
@@ -126,6 +126,19 @@ class Workspace:
         await self.git.run("read-tree", sha)
         await self.git.run("reset", "--hard", "--quiet", commit)
 
+    def saved(self) -> dict[str, Any]:
+        """What `reopen_workspace` needs, as JSON values."""
+        return {
+            "name": self.name,
+            "path": str(self.path),
+            "cwd": str(self.cwd),
+            "top": str(self.repository.top),
+            "project": str(self.repository.project),
+            "base": self.base,
+            "git_dir": str(self.git.git_dir),
+            "submodules": list(self.submodules),
+        }
+
     async def close(self) -> None:
         """Remove the worktree; its commits stay."""
         await worktrees.remove(self.repository, self.path)
@@ -221,13 +234,36 @@ async def open_workspace(repo: Repository, workflow_id: str, name: str, *, base:
     )
 
 
+def reopen_workspace(repo: Repository, workflow_id: str, saved: Mapping[str, Any]) -> Workspace:
+    """The workspace that another process has left open, with all that an agent did in it since.
+
+    Raises:
+        StrettoError: It is gone.
+    """
+    path, admin = folder(repo, ids.workflow_id(workflow_id)) / str(saved["name"]), Path(str(saved["git_dir"]))
+    if not path.is_dir() or not (admin / _PRISTINE).is_file():
+        raise StrettoError(f"The workspace {str(path)!r} is gone, with what was done in it.")
+    return Workspace(
+        repository=repo,
+        workflow_id=workflow_id,
+        name=str(saved["name"]),
+        path=path,
+        cwd=path / repo.prefix,
+        base=str(saved["base"]),
+        git=worktrees.at(repo, path, admin),
+        submodules=tuple(saved["submodules"]),
+        warnings=(),
+    )
+
+
 def folder(repo: Repository, workflow_id: str) -> Path:
     """Where the workspaces of a workflow are."""
     return repo.store / "work" / workflow_id
 
 
-async def clean(repo: Repository, workflow_id: str) -> None:
-    """Remove all workspaces of a workflow, those of killed runs too; commits stay."""
+async def clean(repo: Repository, workflow_id: str, keep: Collection[str] = ()) -> None:
+    """Remove the workspaces of a workflow, those of killed runs too, but the ones named in `keep`; commits stay."""
     if repo.shadow and not repo.common.is_dir():
         return  # a folder without git, before its first workflow
-    await worktrees.remove_below(repo, folder(repo, ids.workflow_id(workflow_id)))
+    place = folder(repo, ids.workflow_id(workflow_id))
+    await worktrees.remove_below(repo, place, [place / name for name in keep])

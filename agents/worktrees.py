@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import stat
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +41,12 @@ async def add(repo: "Repository", path: Path, sha: str) -> Git:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         await _patiently(repo, "worktree", "add", "--force", "--force", "--detach", "--no-checkout", str(path), sha)
     admin = (path / ".git").read_text("utf-8").removeprefix("gitdir: ").rstrip("\n")
-    return Git(path, Path(admin), config=(*repo.git.config, "core.sparseCheckout=false"))
+    return at(repo, path, Path(admin))
+
+
+def at(repo: "Repository", path: Path, admin: Path) -> Git:
+    """Git for the worktree `path`, whose files git keeps in `admin`, whatever an agent has put in its place."""
+    return Git(path, admin, config=(*repo.git.config, "core.sparseCheckout=false"))
 
 
 async def remove(repo: "Repository", path: Path) -> None:
@@ -49,14 +55,15 @@ async def remove(repo: "Repository", path: Path) -> None:
         await _remove(repo, path)
 
 
-async def remove_below(repo: "Repository", folder: Path) -> None:
-    """Remove every worktree below `folder`, and `folder` itself."""
+async def remove_below(repo: "Repository", folder: Path, keep: Collection[Path] = ()) -> None:
+    """Remove every worktree below `folder` but those of `keep`; and `folder` itself where nothing is kept."""
     async with _lock(repo):
         _heal(repo)
         left = {Path(p) for p in await _registered(repo)} | set(folder.glob("*"))
-        for path in sorted(p for p in left if p.is_relative_to(folder) and p != folder):
+        for path in sorted(p for p in left.difference(keep) if p.is_relative_to(folder) and p != folder):
             await _remove(repo, path)
-        await asyncio.to_thread(remove_tree, folder)
+        if not any(path.exists() for path in keep):
+            await asyncio.to_thread(remove_tree, folder)
 
 
 async def _remove(repo: "Repository", path: Path) -> None:

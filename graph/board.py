@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from stretto.agents.executor import Drained
+from stretto.agents.executor import Drained, Pending
 from stretto.agents.task import Outcome
 
 
@@ -30,11 +30,19 @@ class Board:
         if not future.done():
             future.set_result(outcome)
 
+    def put_off(self, task_id: str) -> None:
+        """Tell everybody who waits that there will be no outcome before a report has come from outside."""
+        future = self._future(task_id)
+        if not future.done():
+            future.set_exception(Pending)
+            future.exception()  # nobody need wait for it
+
     async def outcome(self, task_id: str) -> Outcome:
         """Wait for a task.
 
         Raises:
             Drained: The workflow stops before that task ended.
+            Pending: The task waits for somebody outside.
         """
         if done := self.finished(task_id):
             return done

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal, cast
 
+from stretto.agents.desk import Desk
 from stretto.agents.environment import ProjectEnvironment, find_environment
 from stretto.agents.environment_scrub import scrub
 from stretto.agents.filelock import drive_lock
+from stretto.agents.host import HostRunner
 from stretto.agents.local import LocalExecutor
 from stretto.agents.process import run as execute
 from stretto.agents.reading import workflows
@@ -21,7 +23,7 @@ from stretto.graph.channels import State, tasks_of
 from stretto.graph.compiler import compile as compile_spec
 from stretto.graph.context import Run, one_second, tails_of
 from stretto.graph.control import Control
-from stretto.graph.entry import Answer, Entry, enter, waiting
+from stretto.graph.entry import Answer, Entry, enter, ordered, waiting
 from stretto.graph.following import LOOK_EVERY, following
 from stretto.graph.plan_data import from_data
 from stretto.graph.result import End, Place, Result, end_of
@@ -135,7 +137,7 @@ class Driver:
     async def _begin(self, fence: Fence, entry: Entry, before: int) -> None:
         """Say that the workflow runs."""
         try:
-            await clean(self.repository, self.spec.workflow_id)  # worktrees of a driver that died
+            await self._sweep(fence)  # worktrees of a driver that died
             start = await self.repository.begin(self.spec.workflow_id)
             facts = {"branch": start.branch, "base": start.base, "warnings": list(self.repository.warnings)}
             with self.log.write(fence) as tx:
@@ -177,6 +179,13 @@ class Driver:
             with suppress(asyncio.CancelledError):
                 await watching
         return await self._ended(fence, before)
+
+    async def _sweep(self, fence: Fence) -> None:
+        """Remove the workspaces that nobody outside works in. Orders stand only as long as the host is the runner."""
+        desk = Desk(self.log, fence)
+        if not isinstance(self.runner, HostRunner):
+            desk.void(self.spec.workflow_id)
+        await clean(self.repository, self.spec.workflow_id, desk.names(self.spec.workflow_id))
 
     def _broke(self, fence: Fence, before: int, error: Exception) -> Result | None:
         """No node could take this for a failure of its task: the workflow failed, and can be resumed.
@@ -238,8 +247,9 @@ class Driver:
         row = self.log.workflow(self.spec.workflow_id)
         if row and row.status == "COMPLETED":  # the order came when all was done
             return end_of(self.spec.workflow_id, self.log, before)
-        await clean(self.repository, self.spec.workflow_id)
+        await self._sweep(fence)
         if self.control.cancelled:
+            await clean(self.repository, self.spec.workflow_id)
             facts = {"cancellation_reason": "asked for", "cleanup_status": "worktrees removed, branch kept"}
             return self._end(fence, before, "CANCELLED", "cancelled", facts)
         paused = {"pause_reason": "stopped", "current_state": "resumable"}
@@ -256,6 +266,8 @@ class Driver:
             return self._end(fence, before, "FAILED", "failed", facts, phase=kinds["halt"])
         if "gate" in kinds:
             return self._end(fence, before, "PAUSED", "paused", waiting(kinds["gate"]), gate=kinds["gate"])
+        if "pending" in kinds:
+            return self._end(fence, before, "PAUSED", "paused", ordered(self.log, self.spec.workflow_id))
         if "drained" in kinds:
             return self._end(
                 fence, before, "PAUSED", "paused", {"pause_reason": "drained", "current_state": "resumable"}

@@ -8,6 +8,7 @@ from langgraph.types import Command, Interrupt, StateSnapshot
 
 from stretto.graph.channels import empty
 from stretto.state.errors import InvalidTransition
+from stretto.state.log import Log
 
 
 class Answer(NamedTuple):
@@ -66,3 +67,11 @@ def waiting(gate: str) -> dict[str, Any]:
     """What WORKFLOW_PAUSED says of a workflow that waits for a person."""
     reason = f"waits at the gate {gate!r}"
     return {"pause_reason": reason, "current_state": "waiting for a person", "gate": gate}
+
+
+def ordered(log: Log, workflow_id: str) -> dict[str, Any]:
+    """What WORKFLOW_PAUSED says of a workflow whose tasks are in the hands of somebody outside."""
+    standing = log.standing_orders(workflow_id)
+    count = f"{len(standing)} work order{'' if len(standing) == 1 else 's'}"
+    orders = [{"order": o.id, "role": o.work["brief"]["role"], "state": o.state} for o in standing]
+    return {"pause_reason": f"waits for {count}", "current_state": "waiting for agents", "orders": orders}

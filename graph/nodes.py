@@ -4,13 +4,14 @@ A node that raises cancels its siblings, so nodes return failures. Each may run 
 keyed.
 """
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
 from langgraph.types import Send, interrupt
 
-from stretto.agents.executor import Drained
+from stretto.agents.executor import Drained, Pending
 from stretto.agents.task import Outcome, Task, failed
 from stretto.graph.channels import Json, State, generation, step_key, stored
 from stretto.graph.context import Fact, Run, Step, tails_of
@@ -67,6 +68,10 @@ async def task(payload: Json, runtime: Runtime[Run]) -> Update:
         except Drained:
             interrupt({"drained": mine.task_id})  # raises; the resumed node comes here only if it drains again
             raise
+        except Pending:
+            run.board.put_off(mine.task_id)
+            interrupt({"pending": mine.task_id})  # raises; the resumed node asks again
+            raise
     return {"outcomes": {mine.task_id: stored(outcome, run.fence.token)}}
 
 
@@ -74,7 +79,7 @@ async def _execute(run: Run, mine: Task) -> Outcome:
     inputs = {name: await run.board.outcome(name) for name in mine.after}
     if broken := [name for name, outcome in inputs.items() if outcome.status != "completed"]:
         return _told(run, mine, failed(f"not started, since {', '.join(broken)} failed"))
-    async with run.slots.slot(run.tails.get(mine.task_id, 0.0)):
+    async with run.slots.slot(math.inf if run.executor.ahead(mine) else run.tails.get(mine.task_id, 0.0)):
         if run.board.draining:
             raise Drained
         return _told(run, mine, await run.executor.run(mine, inputs))

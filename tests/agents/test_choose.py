@@ -56,7 +56,7 @@ def test_without_a_runner_two_lines_say_what_to_plug_in(project: Path, text: str
 def test_an_unknown_kind_is_refused_with_the_known_ones(project: Path, text: str) -> None:
     with pytest.raises(BadInput) as caught:
         choose(text, project)
-    assert caught.value.allowed == ("model:PROVIDER/NAME", "replay:PATH", "command:ARG…")
+    assert caught.value.allowed == ("host", "model:PROVIDER/NAME", "replay:PATH", "command:ARG…")
 
 
 @pytest.mark.parametrize("text", ["model:anthropic", "model:mistral/large", "model:/x"])

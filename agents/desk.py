@@ -1,0 +1,115 @@
+"""The desk: where a driver hands work orders out, and takes up what was reported of them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from stretto.agents.data import BadOutcome
+from stretto.agents.executor import Pending
+from stretto.agents.loop import instructions
+from stretto.agents.said import finished, from_text
+from stretto.agents.task import Brief, Outcome, Task, Usage, failed
+from stretto.state import orders
+from stretto.state.log import Log
+from stretto.state.rows import Fence, Order
+
+_SHOWN = 300
+_PLACE = """\
+Work order {order}
+
+Your workspace is {cwd}
+It is a copy of the project for you alone. Name files by absolute paths below it, and begin each command with
+`cd {cwd} && `. Nothing outside of it is yours to change.
+
+{instructions}
+
+Your last message is your report: one JSON object as described, and nothing else.
+"""
+
+
+class Desk:
+    """The work orders of one workflow, for whoever holds its lease."""
+
+    def __init__(self, log: Log, fence: Fence) -> None:
+        self._log = log
+        self._fence = fence
+
+    def names(self, workflow_id: str) -> list[str]:
+        """The names of the workspaces that orders keep open."""
+        return [str(o.work["workspace"]["name"]) for o in self._log.standing_orders(workflow_id)]
+
+    def has(self, task: Task) -> bool:
+        """Whether an order of this task stands: it has had its turn."""
+        return any(o.task_id == task.task_id for o in self._log.standing_orders(task.workflow_id))
+
+    def left(self, order: str) -> Mapping[str, Any] | None:
+        """The workspace in which work on the order has ended; None if it is to be handed out, again or at all.
+
+        Raises:
+            Pending: It waits to be taken, or an agent that lives works on it.
+        """
+        found = self._log.order(*orders.parse(order))
+        if found is None or found.state not in orders.STANDING:
+            return None
+        if found.state == "reported" or _expired(found):
+            return dict(found.work["workspace"])
+        if orders.gone(found):
+            return None
+        raise Pending
+
+    def order(self, brief: Brief, workspace: Mapping[str, Any], seconds: float) -> Outcome:
+        """What was reported of the attempt that `brief` describes; hands it out first.
+
+        Raises:
+            Pending: It is handed out.
+        """
+        found = self._log.order(*orders.parse(brief.idempotency_key))
+        if found and found.state == "reported":
+            return _outcome(found, brief)
+        if found and found.state == "taken" and _expired(found):
+            return failed(f"no report within {seconds:g} s of its being taken")
+        started = {"agent_id": brief.role, "role": brief.role, "title": brief.title}
+        work = {
+            "phase": brief.phase,
+            "brief": brief.model_dump(mode="json"),
+            "text": _PLACE.format(order=brief.idempotency_key, cwd=brief.cwd, instructions=instructions(brief)),
+            "workspace": dict(workspace),
+            "seconds": seconds,
+            "started": started,
+        }
+        with self._log.write(self._fence) as tx:
+            orders.make(tx, brief.idempotency_key, work, started)
+        raise Pending
+
+    def close(self, order: str) -> None:
+        """The attempt has ended, well or not."""
+        with self._log.write(self._fence) as tx:
+            orders.close(tx, order)
+
+    def void(self, workflow_id: str) -> None:
+        """Another runner goes on: what was handed out is not wanted any more."""
+        if self._log.standing_orders(workflow_id):
+            with self._log.write(self._fence) as tx:
+                tx.void_orders(workflow_id)
+
+
+def _expired(order: Order) -> bool:
+    if order.state != "taken":
+        return False
+    taken = datetime.fromisoformat(order.taken)
+    return (datetime.now(UTC) - taken).total_seconds() > float(order.work["seconds"])
+
+
+def _outcome(order: Order, brief: Brief) -> Outcome:
+    """A report as an outcome: arguments as of `finish`, or the text of an agent's last message."""
+    said = order.report or {}
+    usage = Usage.model_validate(said.get("usage") or {})
+    text = str(said.get("text", ""))
+    args = said.get("outcome") if said.get("outcome") is not None else from_text(text, brief.role)
+    if args is None:
+        came = f" It said: {text.strip()[:_SHOWN]!r}" if text.strip() else " It said nothing."
+        return failed(f"The agent's last message is not an outcome (one JSON object with a status).{came}", usage)
+    try:
+        return finished(args, brief.role).model_copy(update={"usage": usage})
+    except BadOutcome as error:
+        return failed(f"The agent's outcome does not fit: {error.message}", usage)
