@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stretto.commands.app import App
 from stretto.commands.doors import Door, folder, open_door, raw_line
-from stretto.commands.help import command_help, overview
+from stretto.commands.help import ORDER_REPORT, command_help, overview
 from stretto.commands.invocation import Invocation
 from stretto.commands.parse import parse_argv, parse_line
 from stretto.commands.reply import Reply, envelope, error_envelope
@@ -20,6 +20,7 @@ from stretto.commands.safe import safe
 from stretto.commands.source import nearest
 from stretto.commands.tables import COMMANDS
 from stretto.state.errors import BadInput, StrettoError
+from stretto.state.orders import is_id
 
 HANDLERS = {
     "orchestrate": "orchestrate",
@@ -34,7 +35,7 @@ HANDLERS = {
     "workflow-status": "workflow_status",
 }
 """Slash commands that this version has, and the modules that handle them."""
-VERBS = ("events", "logs", "diff", "cancel", "undo")
+VERBS = ("events", "logs", "diff", "cancel", "undo", "brief", "check", "steer")
 Answer = Reply | Iterator[str]
 
 
@@ -85,15 +86,22 @@ def _answer(asked: _Asked) -> Answer:
     door = asked.door
     if door.help or door.name == "help" or ({*door.rest} <= {"--json", "--version"} and not door.name):
         return _about(door)
-    if door.name in VERBS:
+    if verb := _verb(door):
         from stretto.commands import verbs
 
-        return verbs.run(door.name, [a for a in door.rest if a != "--json"], asked.json)
+        return verbs.run(verb, [a for a in door.rest if a != "--json"], asked.json)
     project = folder(door.flags.get("project", "."))
     invocation = _line(asked, project) if door.name == "line" else _command(door, project)
     asked.command = invocation.command
     asked.json = asked.json or bool(invocation.flags.get("json"))
     return handle(invocation)
+
+
+def _verb(door: Door) -> str:
+    """The verb that is asked for; empty for a command. `report ORDER` is one, `report "TOPIC"` is the command."""
+    if door.name == "report" and any(is_id(word) for word in door.rest):
+        return ORDER_REPORT
+    return door.name if door.name in VERBS else ""
 
 
 def _about(door: Door) -> Reply:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from stretto.agents.replay import REPLAYED
 from stretto.commands.app import App
+from stretto.commands.handing_out import handed_out
 from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
 from stretto.commands.safe import one_line
@@ -50,7 +51,8 @@ class End(NamedTuple):
 def reply(invocation: Invocation, app: App, result: Result) -> Reply:
     """The reply to a command that drove a workflow."""
     end = _end(app, result)
-    text = "\n".join([headline(end), *(f"  {line}" for line in _details(end)), *_notes(end)])
+    orders = handed_out(result.workflow_id, result.facts.get("orders", ()))
+    text = "\n".join([headline(end), *(f"  {line}" for line in _details(end)), *orders, *_notes(end)])
     seen = as_dict(end.view)
     facts = {
         "status": result.status,
@@ -104,6 +106,8 @@ def headline(end: End) -> str:
             return f"{name} FAILED: {one_line(result.why, 600)}"
         case "paused" if result.gate:
             return f"{name} waits for you at the gate {result.gate!r}: approve it, or send it back."
+        case "paused" if result.facts.get("orders"):
+            return f"{name} {result.why}."
         case "paused":
             return f"{name} stopped at a safe point and can be resumed."
         case "cancelled":
@@ -186,6 +190,8 @@ def next_steps(end: End) -> tuple[str, ...]:
             plan = next((a for a in reversed(end.artifacts) if a.startswith("specs/plans/")), "")
             show = f"git show {end.branch}:{plan}" if plan and end.result.gate == "plan" else f"stretto diff {name}"
             return (show, f"{again} --approve", f'{again} --reject "why"')
+        case "paused" if end.result.facts.get("orders"):
+            return (f"{again}   (whenever an agent has reported)", f"stretto cancel {name}")
         case "paused":
             return (again, f"stretto workflow-status {name}", f"stretto cancel {name}")
         case "cancelled":

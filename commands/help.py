@@ -5,12 +5,17 @@ from pathlib import Path
 
 from stretto.state.errors import BadInput
 
+ORDER_REPORT = "order-report"
 VERB_HELP = {
     "events": ("events [WORKFLOW] [--follow] [--after SEQ]", "the event log in the wire form, or as JSON lines"),
     "logs": ("logs WORKFLOW TASK [--attempt N]", "what an agent did in a task"),
     "diff": ("diff WORKFLOW", "what it changed, as a patch"),
     "cancel": ("cancel WORKFLOW", "end it for good; its branch is kept"),
     "undo": ("undo WORKFLOW", "take it back, byte for byte"),
+    "brief": ("brief ORDER", "take a work order and show its brief"),
+    "check": ("check ORDER", "run the checks of a work order in its workspace"),
+    ORDER_REPORT: ("report ORDER [--failed WHY]", "say how a work order ended; the outcome is read from stdin"),
+    "steer": ('steer ORDER "NOTE"', "say something to the agent that works on an order"),
     "line": ("line '/COMMAND …' | -", "run one raw slash line, given or from stdin"),
 }
 """What is no slash command: its form, and what it does."""

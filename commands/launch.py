@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stretto.agents.choose import header_for, parse_runner
+from stretto.agents.host import HOST
 from stretto.agents.process import run as execute
 from stretto.agents.reading import workflows
 from stretto.agents.record import Recorder
@@ -56,12 +57,13 @@ async def _in_git(app: App) -> set[str]:
 
 
 def runner_for(app: App, invocation: Invocation, spec: Spec) -> Runner:
-    """The runner asked for by flag, environment or settings, recording if that was asked for.
+    """The runner asked for by flag, environment or settings, recording if that was asked for; else the assistant's own.
 
     Raises:
         BadInput: None was, or it cannot do this work; the message says what to plug in.
     """
     text = app.runner or os.environ.get("STRETTO_RUNNER", "") or settings_of(app).runner
+    text = text or (HOST if os.environ.get("CLAUDECODE") == "1" else "")
     patience = Patience(spec.limits.patience_seconds)
     record = recorder(text, app, invocation, spec) if text and "record" in invocation.flags else None
     runner = parse_runner(text, project=app.project, execute=execute, patience=patience, record=record)

@@ -26,9 +26,10 @@ _MARKS = {
     "pending": ("·", "dim"),
     "skipped": ("-", "dim"),
     "interrupted": ("‖", "yellow"),
+    "waiting": ("○", "dim"),
 }
 _STOPPED = frozenset({"PAUSED", "FAILED", "CANCELLED"})
-_URGENCY = {"running": 0, "retrying": 1, "failed": 2, "interrupted": 3, "completed": 4}
+_URGENCY = {"running": 0, "waiting": 1, "retrying": 2, "failed": 3, "interrupted": 4, "completed": 5}
 
 
 class _Row(NamedTuple):

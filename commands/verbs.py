@@ -1,4 +1,4 @@
-"""Verbs on a workflow: events, logs, diff, cancel, undo."""
+"""Verbs: on a workflow (events, logs, diff, cancel, undo) and on a work order (brief, check, report, steer)."""
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from stretto.commands.app import App
 from stretto.commands.doors import folder
-from stretto.commands.help import VERB_HELP
+from stretto.commands.help import ORDER_REPORT, VERB_HELP
 from stretto.commands.reply import Reply
 from stretto.state.errors import BadInput
 
@@ -36,13 +36,17 @@ def _parser(verb: str) -> _Parser:
     parser = _Parser(prog=verb, add_help=False, allow_abbrev=False)
     parser.add_argument("--project", default=".")
     parser.add_argument("--store")
-    parser.add_argument("workflow", nargs="?" if verb == "events" else None)
+    parser.add_argument("order" if verb in _ON_ORDERS else "workflow", nargs="?" if verb == "events" else None)
     if verb == "events":
         parser.add_argument("--follow", action="store_true")
         parser.add_argument("--after", type=_number, default=0)
     if verb == "logs":
         parser.add_argument("task")
         parser.add_argument("--attempt", type=_number)
+    if verb == ORDER_REPORT:
+        parser.add_argument("--failed")
+    if verb == "steer":
+        parser.add_argument("note")
     return parser
 
 
@@ -84,10 +88,41 @@ def _undo(app: App, args: argparse.Namespace) -> Reply:
     return undo(app, args.workflow)
 
 
+def _brief(app: App, args: argparse.Namespace) -> Reply:
+    from stretto.commands.orders import brief
+
+    return brief(app, args.order)
+
+
+def _check(app: App, args: argparse.Namespace) -> Reply:
+    from stretto.commands.orders import checks
+
+    return checks(app, args.order)
+
+
+def _report(app: App, args: argparse.Namespace) -> Reply:
+    from stretto.commands.orders import read_outcome, report
+
+    if args.failed is not None:
+        return report(app, args.order, {"outcome": {"status": "failed", "summary": args.failed}})
+    return report(app, args.order, read_outcome())
+
+
+def _steer(app: App, args: argparse.Namespace) -> Reply:
+    from stretto.commands.orders import steer
+
+    return steer(app, args.order, args.note)
+
+
+_ON_ORDERS = frozenset({"brief", "check", "steer", ORDER_REPORT})
 _VERBS: dict[str, Callable[[App, argparse.Namespace], Reply | Iterator[str]]] = {
     "events": _events,
     "logs": _logs,
     "diff": _diff,
     "cancel": _cancel,
     "undo": _undo,
+    "brief": _brief,
+    "check": _check,
+    ORDER_REPORT: _report,
+    "steer": _steer,
 }
