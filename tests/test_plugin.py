@@ -66,8 +66,9 @@ def test_every_markdown_among_the_agents_is_a_role() -> None:
 def test_the_front_matter_of_a_command_is_yaml_with_what_the_client_needs(name: str) -> None:
     head = front_matter(ROOT / "commands" / f"{name}.md")
 
-    assert set(head) <= {"description", "argument-hint", "allowed-tools", "command-type"}
+    assert set(head) <= {"name", "description", "argument-hint", "allowed-tools", "command-type"}
     assert all(isinstance(value, str) for value in head.values())
+    assert head["name"] == name  # without it the client knows the command as /stretto:NAME alone, not as /NAME
     assert head["description"].strip()
     assert head["allowed-tools"] == "Bash(stretto:*)"
 
