@@ -1,0 +1,55 @@
+"""Hooks: from one event of the client to the function that serves it, and its answer to stdout.
+
+Standard library only, and little of it: the client waits for each of its hooks. A hook never fails the session; what
+goes wrong in one is a line on stderr, which the client keeps for its debug log.
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False  # `typing` itself would take half as long as the interpreter's start
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    Hook = Callable[[Mapping[str, Any]], dict[str, Any] | None]
+
+HOOKS: dict[str, str] = {}
+"""Events that are served, and by what: `module:function`, the module one of this room. A function takes what the client
+sent, and returns what it is to be told, or None. An event that stands only in hooks/hooks.json does nothing."""
+
+
+def main(event: str) -> None:
+    """Serve one event: its JSON from stdin, the answer as JSON to stdout."""
+    try:
+        if event in HOOKS:
+            _serve(_hook(event))
+    except Exception as error:  # noqa: BLE001 - the last door: whatever it is, the session goes on
+        _tell(event, error)
+
+
+def _hook(event: str) -> "Hook":
+    name, _, function = HOOKS[event].partition(":")
+    found: Hook = getattr(__import__(f"stretto.commands.{name}", fromlist=[function]), function)
+    return found
+
+
+def _serve(hook: "Hook") -> None:
+    import json  # it doubles the time of a hook, so an event that nobody serves goes without
+
+    payload: Any = json.loads(sys.stdin.buffer.read())
+    if type(payload) is not dict:
+        raise TypeError(f"the client sent {type(payload).__name__}, no object")
+    answer = hook(payload)
+    if answer is not None:
+        sys.stdout.write(json.dumps(answer) + "\n")  # ASCII: stdout may have any encoding
+        sys.stdout.flush()
+
+
+def _tell(event: str, error: Exception) -> None:
+    if os.environ.get("STRETTO_DEBUG"):
+        import traceback
+
+        traceback.print_exc()
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    sys.stderr.write(f"stretto: hook {event}: {words}\n".encode("ascii", "backslashreplace").decode("ascii"))
