@@ -36,6 +36,11 @@ $(BIN)/python:
 	@$(INSTALL) -e '.[dev]'
 	@touch $@
 
+.venv/.client: .venv/.dev
+	@echo "installing Claude Code, for the tests with the real client, in .venv ..."
+	@$(INSTALL) -e '.[claude]'
+	@touch $@
+
 .venv/.demo: .venv/.installed
 	@$(BIN)/python -c 'import pytest' 2>/dev/null || $(INSTALL) pytest
 	@touch $@
@@ -50,7 +55,7 @@ check: .venv/.dev                 ## format, lint, types
 	$(BIN)/mypy tests benchmarks
 	$(BIN)/pyright
 
-test: check                       ## everything CI runs
+test: check .venv/.client          ## everything CI runs
 	$(BIN)/pytest
 
 quick: .venv/.dev                 ## the tests that take a minute

@@ -9,7 +9,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from stretto.state.log import Log
 from stretto.state.process import started
 from stretto.state.wire import Event
 from tests.agents.gitproject import run_git, write_files
+from tests.processes import left_after, marked
 
 AGENT = Path(__file__).with_name("agent.py")
 WARM = Path(__file__).with_name("warm.py")
@@ -171,15 +172,11 @@ class Bench:
 
     def processes(self) -> dict[int, str]:
         """Every living process that any driver of this bench started, itself too: pid → command line."""
-        mark = f"{MARK}={self.mark}".encode()
-        return {pid: line for pid, environ, line in _processes() if mark in environ.split(b"\0")}
+        return marked(MARK, self.mark)
 
     def gone_within(self, seconds: float) -> dict[int, str]:
         """Wait for all processes to go; return those that did not."""
-        deadline = time.monotonic() + seconds
-        while (left := self.processes()) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        return left
+        return left_after(seconds, MARK, self.mark)
 
     def journal(self) -> list[dict[str, Any]]:
         path = self.folder / "journal"
@@ -304,20 +301,6 @@ class Warm:
 
     def close(self) -> None:
         self._process.communicate()
-
-
-def _processes() -> Iterator[tuple[int, bytes, str]]:
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            state = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
-            environ = (folder / "environ").read_bytes()
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-        except OSError:
-            continue
-        if state not in "ZX":
-            yield int(folder.name), environ, line
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,28 @@
+"""What the tests with the real client share: a scripted API, and a user of Claude Code who speaks to it."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.client.api import Api
+from tests.client.claude import ROOT, Claude
+
+if sys.platform != "linux":  # whose processes are left is read from /proc
+    collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    """A model that says what the test has it say; every request must be one that the script expects."""
+    with Api() as api:
+        yield api
+    api.check()
+
+
+@pytest.fixture
+def claude(tmp_path: Path, api: Api) -> Iterator[Claude]:
+    """A user with an empty project, whose client loads the plugin of this checkout."""
+    with Claude(tmp_path / "user", api, plugins=[ROOT]) as claude:
+        yield claude
