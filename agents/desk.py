@@ -4,16 +4,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from stretto.agents.data import BadOutcome
 from stretto.agents.executor import Pending
 from stretto.agents.loop import instructions
-from stretto.agents.said import finished, from_text
-from stretto.agents.task import Brief, Outcome, Task, Usage, failed
+from stretto.agents.task import Brief, Task
 from stretto.state import orders
 from stretto.state.log import Log
 from stretto.state.rows import Fence, Order
 
-_SHOWN = 300
 _PLACE = """\
 Work order {order}
 
@@ -57,7 +54,7 @@ class Desk:
             return None
         raise Pending
 
-    def order(self, brief: Brief, workspace: Mapping[str, Any], seconds: float) -> Outcome:
+    def order(self, brief: Brief, workspace: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
         """What was reported of the attempt that `brief` describes; hands it out first.
 
         Raises:
@@ -65,9 +62,9 @@ class Desk:
         """
         found = self._log.order(*orders.parse(brief.idempotency_key))
         if found and found.state == "reported":
-            return _outcome(found, brief)
+            return found.report or {}
         if found and found.state == "taken" and _expired(found):
-            return failed(f"no report within {seconds:g} s of its being taken")
+            return {"outcome": {"status": "failed", "summary": f"no report within {seconds:g} s of its being taken"}}
         started = {"agent_id": brief.role, "role": brief.role, "title": brief.title}
         work = {
             "phase": brief.phase,
@@ -98,18 +95,3 @@ def _expired(order: Order) -> bool:
         return False
     taken = datetime.fromisoformat(order.taken)
     return (datetime.now(UTC) - taken).total_seconds() > float(order.work["seconds"])
-
-
-def _outcome(order: Order, brief: Brief) -> Outcome:
-    """A report as an outcome: arguments as of `finish`, or the text of an agent's last message."""
-    said = order.report or {}
-    usage = Usage.model_validate(said.get("usage") or {})
-    text = str(said.get("text", ""))
-    args = said.get("outcome") if said.get("outcome") is not None else from_text(text, brief.role)
-    if args is None:
-        came = f" It said: {text.strip()[:_SHOWN]!r}" if text.strip() else " It said nothing."
-        return failed(f"The agent's last message is not an outcome (one JSON object with a status).{came}", usage)
-    try:
-        return finished(args, brief.role).model_copy(update={"usage": usage})
-    except BadOutcome as error:
-        return failed(f"The agent's outcome does not fit: {error.message}", usage)

@@ -1,10 +1,21 @@
 """The host runner: the assistant around us carries the attempts out, with its own agents and its own login."""
 
-from stretto.agents.runner import Surroundings
-from stretto.agents.task import Brief, Outcome
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stretto.agents import transcript
+from stretto.agents.data import BadOutcome
+from stretto.agents.runner import Progress, Surroundings
+from stretto.agents.said import finished, from_text
+from stretto.agents.task import Brief, Outcome, Usage, failed
 from stretto.state.errors import PermanentError
 
 HOST = "host"
+SETTLING_SECONDS = 2.0
+"""How long the client may take to write an agent's last words to its transcript, after it has told of its end."""
+_SHOWN = 300
 
 
 class HostRunner:
@@ -21,7 +32,41 @@ class HostRunner:
         """
         if surroundings.order is None:
             raise PermanentError("The host runner needs an executor that hands out work orders, and this one does not.")
-        return surroundings.order(brief)
+        report = surroundings.order(brief)
+        used = await _used(report, surroundings.progress)
+        return _outcome(report, brief).model_copy(update={"usage": used})
 
     async def close(self) -> None:
         """Hold nothing, release nothing."""
+
+
+async def _used(report: Mapping[str, Any], progress: Progress) -> Usage:
+    """What the agent used, counted from its transcript; unknown where that is not whole."""
+    if not (place := str(report.get("transcript", ""))):
+        return Usage()
+    seen = transcript.read(Path(place))
+    for _ in range(int(SETTLING_SECONDS * 10)):
+        if seen.last.strip() == str(report.get("text", "")).strip():
+            break
+        await asyncio.sleep(0.1)
+        seen = transcript.read(Path(place))
+    else:
+        return Usage()
+    for kind, facts in seen.lines:
+        progress(kind, facts)
+    used = Usage(input_tokens=seen.input_tokens, output_tokens=seen.output_tokens)
+    progress("usage", used.model_dump())
+    return used
+
+
+def _outcome(report: Mapping[str, Any], brief: Brief) -> Outcome:
+    """A report as an outcome: arguments as of `finish`, or the text of an agent's last message."""
+    text = str(report.get("text", ""))
+    args = report.get("outcome") if report.get("outcome") is not None else from_text(text, brief.role)
+    if args is None:
+        came = f" It said: {text.strip()[:_SHOWN]!r}" if text.strip() else " It said nothing."
+        return failed(f"The agent's last message is not an outcome (one JSON object with a status).{came}")
+    try:
+        return finished(args, brief.role)
+    except BadOutcome as error:
+        return failed(f"The agent's outcome does not fit: {error.message}")

@@ -24,12 +24,12 @@ class Surroundings:
     """What an attempt may use beside its brief: facts of the machine, never part of the deterministic task.
 
     `environment` is the scrubbed environment for whatever the agent runs. `order` hands the brief to somebody outside
-    as a work order and returns what was reported; until then it raises `Pending`.
+    as a work order and returns the report; until there is one it raises `Pending`.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     progress: Progress = silent
-    order: Callable[[Brief], Outcome] | None = None
+    order: Callable[[Brief], Mapping[str, Any]] | None = None
 
 
 class Runner(Protocol):

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
     Hook = Callable[[Mapping[str, Any]], dict[str, Any] | None]
 
-HOOKS: dict[str, str] = {}
+HOOKS: dict[str, str] = {
+    "session-start": "hook_session:start",
+    "stop": "hook_session:stop",
+    "shell": "hook_session:shell",
+    "launch": "hook_orders:launch",
+    "guard": "hook_orders:guard",
+    "subagent-stop": "hook_orders:subagent_stop",
+}
 """Events that are served, and by what: `module:function`, the module one of this room. A function takes what the client
 sent, and returns what it is to be told, or None. An event that stands only in hooks/hooks.json does nothing."""
 
@@ -39,7 +46,7 @@ def _serve(hook: "Hook") -> None:
 
     payload: Any = json.loads(sys.stdin.buffer.read())
     if type(payload) is not dict:
-        raise TypeError(f"the client sent {type(payload).__name__}, no object")
+        raise TypeError("the client sent no object")
     answer = hook(payload)
     if answer is not None:
         sys.stdout.write(json.dumps(answer) + "\n")  # ASCII: stdout may have any encoding

@@ -4,11 +4,13 @@ The client tells of every agent and every change of a file in any project, so ea
 store here at all. Standard library only.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stretto.commands import guarding, transcript
+from stretto.agents import transcript
+from stretto.commands import guarding
 from stretto.commands.orders import steering, taker, with_notes
 from stretto.state import orders
 from stretto.state.errors import StrettoError
@@ -91,19 +93,29 @@ def subagent_stop(payload: Payload) -> Answer:
     directory = store_of(payload)
     if directory is None or not str(payload.get("agent_type", "")).startswith(OURS):
         return None
-    seen = transcript.read(Path(str(payload.get("agent_transcript_path", ""))))
-    if not seen.order:
+    place = str(payload.get("agent_transcript_path", ""))
+    if not (order := transcript.order_of(Path(place))):
         return None
-    if news := _news(directory, seen.order):
+    if news := _news(directory, order):
         return {"decision": "block", "reason": f"{news}\nTake it into account, then report anew."}
     text = str(payload.get("last_assistant_message") or "")
-    if not transcript.is_report(text) and not payload.get("stop_hook_active"):
+    if not is_report(text) and not payload.get("stop_hook_active"):
         return {"decision": "block", "reason": _REMINDER}
-    said = {"text": text, "usage": seen.usage, "agent": str(payload.get("agent_id", ""))}
-    transcript.keep(directory, seen)
     with Log.open(directory) as log, log.write() as tx:
-        orders.report(tx, seen.order, said)
+        orders.report(tx, order, {"text": text, "transcript": place, "agent": str(payload.get("agent_id", ""))})
     return None
+
+
+def is_report(text: str) -> bool:
+    """Whether a message has the shape of a report: an object with a status, bare or as the only fenced block."""
+    body = text.strip()
+    if body.count("```") == 2:
+        body = body.split("```")[1].removeprefix("json").strip()
+    try:
+        found: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and "status" in found
 
 
 def store_of(payload: Payload) -> Path | None:

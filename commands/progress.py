@@ -28,8 +28,14 @@ def watcher(as_json: bool, known: Iterable[Event] = ()) -> Generator[Watcher]:
     elif sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         with _live(known) as watch:
             yield watch
+    elif os.environ.get("CLAUDECODE") == "1":
+        yield Watcher(_no_event, _say)  # an assistant reads it, when all is over, and every line costs
     else:
         yield Watcher(_plain_line, _say)
+
+
+def _no_event(event: Event) -> None:
+    del event
 
 
 def _nothing(text: str) -> None:

@@ -18,7 +18,7 @@ def no_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         patch.delenv("VIRTUAL_ENV", raising=False)
-        for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "STRETTO_STORE", "STRETTO_RUNNER"):
+        for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "STRETTO_STORE", "STRETTO_RUNNER", "CLAUDECODE"):
             patch.delenv(name, raising=False)
         yield
 
