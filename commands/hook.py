@@ -45,7 +45,7 @@ def _serve(hook: "Hook") -> None:
     import json  # it doubles the time of a hook, so an event that nobody serves goes without
 
     payload: Any = json.loads(sys.stdin.buffer.read())
-    if type(payload) is not dict:
+    if payload.__class__ is not dict:
         raise TypeError("the client sent no object")
     answer = hook(payload)
     if answer is not None:
