@@ -3,7 +3,9 @@
     python -I -S guardian.py FD LIMITS -- PROGRAM ARGUMENTS…
 
 FD is a socket to the driver; LIMITS are resource limits for the child, `RLIMIT_CPU=60,RLIMIT_NOFILE=100` or empty. The
-child leads a session of its own. When it ends, or when the driver closes its side of the socket, by will or by dying,
+child leads a session of its own. Each byte that the driver writes to the socket is a SIGINT for the child: sent from
+here, where a pid is not free for another process until we bury the child, it cannot meet a stranger. When the child
+ends, or when the driver closes its side of the socket, by will or by dying,
 the guardian kills the child's process group, stopped members too, and on Linux every other descendant: it is their
 subreaper, so whoever loses its parent becomes the guardian's child. On other systems a descendant that left the group
 escapes. What it writes to the socket, one line each:
@@ -141,8 +143,21 @@ def _watch(child: int, control: int, wake: int) -> int | None:
         if status is not None:
             return status
         ready = {descriptor for descriptor, _ in poll.poll()}
-        if control in ready or _ENDING & set(os.read(wake, 512)):
+        if control in ready and not _interrupted(child, control):
             return None
+        if wake in ready and _ENDING & set(os.read(wake, 512)):
+            return None
+
+
+def _interrupted(child: int, control: int) -> bool:
+    """Whether the driver wants the child interrupted, which is done, and not ended."""
+    try:
+        asked = os.read(control, 1)
+    except OSError:
+        return False
+    if asked:
+        _kill(child, signal.SIGINT)
+    return bool(asked)
 
 
 def _reap(child: int) -> tuple[int | None, bool]:
@@ -171,10 +186,10 @@ def _end_all(child: int) -> tuple[int, list[int]]:
     return status, _children() if alive else []
 
 
-def _kill(pid: int) -> None:
-    """Kill a process, or a group when negative."""
+def _kill(pid: int, number: int = signal.SIGKILL) -> None:
+    """Send a signal to a process, or to a group when negative."""
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
         return
 

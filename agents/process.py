@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -17,6 +18,7 @@ from stretto.agents.execute import Finished
 from stretto.agents.pipes import End, Kept, Lines, Reader, Writer
 from stretto.state.errors import BadInput, PermanentError, StrettoError, TransientError
 
+Interrupt = Callable[[], None]
 _GUARDIAN = Path(__file__).with_name("guardian.py")
 _PASSING = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
 
@@ -51,6 +53,7 @@ async def run(
     limit_bytes: int = 1_000_000,
     on_stderr_line: Callable[[str], None] | None = None,
     limits: Limits | None = None,
+    on_start: Callable[[Interrupt], None] | None = None,
 ) -> Finished:
     """Run `argv` to its end, without a shell, and leave nothing of it behind.
 
@@ -68,6 +71,8 @@ async def run(
         limit_bytes: How much of stdout, and of stderr, is kept; the middle of more is left out, with a mark.
         on_stderr_line: Called in the event loop with each line of stderr as it comes. It must not raise.
         limits: Resource limits.
+        on_start: Called once, with what interrupts the program (SIGINT, to it alone) each time it is called; when the
+            program has ended that does nothing.
 
     Raises:
         BadInput: No program in `argv`, or a NUL in it or in `env`.
@@ -76,6 +81,8 @@ async def run(
     """
     started = time.monotonic()
     process, control = _spawn(argv, cwd, env, limits or Limits())
+    if on_start:
+        on_start(partial(_interrupt, control))
     report, stdout, stderr, lines = bytearray(), Kept(limit_bytes), Kept(limit_bytes), Lines(on_stderr_line)
     ended = Reader(control, report.extend)
     streams = (
@@ -133,6 +140,11 @@ def _spawn(
         except OSError as error:
             ours.close()
             raise _refusal(error, argv[0] if cwd.is_dir() else str(cwd)) from error
+
+
+def _interrupt(control: socket.socket) -> None:
+    with suppress(OSError):  # the socket is closed when the program has ended
+        control.send(b"i")
 
 
 def _refusal(error: OSError, name: str) -> StrettoError:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from stretto.agents.execute import Finished
-from stretto.agents.process import Limits, run
+from stretto.agents.process import Interrupt, Limits, run
 from stretto.state.errors import BadInput, PermanentError
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -327,3 +327,55 @@ def test_a_descriptor_above_a_thousand_is_no_obstacle() -> None:
         for each in held:
             each.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, soft)
+
+
+# Interrupting
+
+TALLY = """
+import signal, sys, time
+heard = []
+signal.signal(signal.SIGINT, lambda *_: (heard.append(1), print("heard", file=sys.stderr, flush=True)))
+print("up", file=sys.stderr, flush=True)
+while len(heard) < 2:
+    time.sleep(0.01)
+"""
+
+
+async def interrupted(*argv: str, times: int) -> Finished:
+    """What came of a program that says `up` on stderr, and is interrupted at each line that it says."""
+    found: list[Interrupt] = []
+    lines: asyncio.Queue[str] = asyncio.Queue()
+    work = asyncio.create_task(
+        run(argv, cwd=Path("/"), env=ENV, timeout=30, on_start=found.append, on_stderr_line=lines.put_nowait)
+    )
+    for _ in range(times):
+        await asyncio.wait_for(lines.get(), 20)
+        found[0]()
+    done = await work
+    found[0]()  # nobody is there any more: no harm
+    return done
+
+
+def test_a_program_can_be_interrupted_again_and_goes_on() -> None:
+    done = asyncio.run(interrupted(sys.executable, "-I", "-S", "-c", TALLY, times=2))
+
+    assert (done.exit_code, done.stderr.split()) == (0, [b"up", b"heard", b"heard"])
+
+
+def test_an_interrupt_meets_the_program_alone() -> None:
+    script = """
+sh -c 'trap "echo child interrupted" INT; sleep 0.5; echo child lives' &
+trap 'echo interrupted' INT
+echo up >&2
+wait; wait
+"""
+
+    done = asyncio.run(interrupted("sh", "-c", script, times=1))
+
+    assert done.stdout.split(b"\n") == [b"interrupted", b"child lives", b""]
+
+
+def test_a_program_that_does_not_expect_it_is_ended_by_an_interrupt() -> None:
+    done = asyncio.run(interrupted("sh", "-c", "echo up >&2; exec sleep 30", times=1))
+
+    assert (done.exit_code, done.timed_out) == (-signal.SIGINT, False)
