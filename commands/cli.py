@@ -35,7 +35,7 @@ HANDLERS = {
     "workflow-status": "workflow_status",
 }
 """Slash commands that this version has, and the modules that handle them."""
-VERBS = ("events", "logs", "diff", "cancel", "undo", "brief", "check", "steer")
+VERBS = ("events", "logs", "diff", "cancel", "undo", "brief", "check", "steer", "mcp")
 Answer = Reply | Iterator[str]
 
 
@@ -64,6 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last door: programs get JSON for what nobody foresaw, too
         print(traceback.format_exc(), file=sys.stderr)
         return _show_error(asked, _Unforeseen(f"An error nobody foresaw: {type(error).__name__}: {error}"))
+
+
+def answer(args: Sequence[str]) -> Answer:
+    """What `main` prints for these arguments, from the same handlers.
+
+    Raises:
+        StrettoError: It would print an error.
+    """
+    return _answer(_Asked(open_door(args)))
 
 
 class _Interrupted(StrettoError):

@@ -16,6 +16,7 @@ VERB_HELP = {
     "check": ("check ORDER", "run the checks of a work order in its workspace"),
     ORDER_REPORT: ("report ORDER [--failed WHY]", "say how a work order ended; the outcome is read from stdin"),
     "steer": ('steer ORDER "NOTE"', "say something to the agent that works on an order"),
+    "mcp": ("mcp", "serve the Model Context Protocol on stdin and stdout"),
     "line": ("line '/COMMAND …' | -", "run one raw slash line, given or from stdin"),
 }
 """What is no slash command: its form, and what it does."""
@@ -26,6 +27,8 @@ _DETAILS = {
   --json            one JSON object a line, and nothing else""",
     "logs": """\
   --attempt N       another attempt than the newest""",
+    "mcp": """\
+  --runner KIND:ARG what executes agents, in every call""",
     "line": """\
   The line is data: nothing in it is evaluated. `stretto line -` takes it from stdin, so that no shell sees it.""",
 }

@@ -1,7 +1,8 @@
-"""Verbs: on a workflow (events, logs, diff, cancel, undo) and on a work order (brief, check, report, steer)."""
+"""Verbs: on a workflow (events, logs, …), on a work order (brief, check, report, steer), and the MCP server."""
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from typing import NoReturn
 
 from stretto.commands.app import App
@@ -36,6 +37,9 @@ def _parser(verb: str) -> _Parser:
     parser = _Parser(prog=verb, add_help=False, allow_abbrev=False)
     parser.add_argument("--project", default=".")
     parser.add_argument("--store")
+    if verb == "mcp":
+        parser.add_argument("--runner")
+        return parser
     parser.add_argument("order" if verb in _ON_ORDERS else "workflow", nargs="?" if verb == "events" else None)
     if verb == "events":
         parser.add_argument("--follow", action="store_true")
@@ -114,6 +118,18 @@ def _steer(app: App, args: argparse.Namespace) -> Reply:
     return steer(app, args.order, args.note)
 
 
+def _mcp(app: App, args: argparse.Namespace) -> Iterator[str]:
+    """Serves until the client leaves. The answer is empty: stdout is the protocol's."""
+    if find_spec("mcp") is None:
+        raise BadInput(
+            "`stretto mcp` needs the extra `mcp`, which is not installed: pip install 'stretto[mcp]'", field="mcp"
+        )
+    from stretto.commands.mcp_server import serve
+
+    serve(app.project, store=app.store, runner=args.runner or "")
+    return iter(())
+
+
 _ON_ORDERS = frozenset({"brief", "check", "steer", ORDER_REPORT})
 _VERBS: dict[str, Callable[[App, argparse.Namespace], Reply | Iterator[str]]] = {
     "events": _events,
@@ -125,4 +141,5 @@ _VERBS: dict[str, Callable[[App, argparse.Namespace], Reply | Iterator[str]]] = 
     "check": _check,
     ORDER_REPORT: _report,
     "steer": _steer,
+    "mcp": _mcp,
 }
