@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from stretto.commands.app import App
-from stretto.commands.doors import Door, folder, open_door, raw_line
+from stretto.commands.doors import Door, folder, open_door, positionals, raw_line
 from stretto.commands.help import ORDER_REPORT, command_help, overview
 from stretto.commands.invocation import Invocation
 from stretto.commands.parse import parse_argv, parse_line
@@ -99,6 +99,10 @@ def _answer(asked: _Asked) -> Answer:
         from stretto.commands import verbs
 
         return verbs.run(verb, [a for a in door.rest if a != "--json"], asked.json)
+    if door.name == "typed":
+        from stretto.commands.typed import typed
+
+        return Reply("typed", typed(positionals(door), handle))
     project = folder(door.flags.get("project", "."))
     invocation = _line(asked, project) if door.name == "line" else _command(door, project)
     asked.command = invocation.command

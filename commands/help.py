@@ -1,7 +1,8 @@
 """Help: what `--help` prints, read from the same markdown that defines the slash command."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from stretto.state.errors import BadInput
 
@@ -42,12 +43,24 @@ RUNNER = """Wherever agents work:
 CODES = "Exit codes: 0 done, 1 failed, 2 bad input, 3 stopped and resumable, 4 store damaged."
 
 
-def definition(name: str) -> tuple[dict[str, str], str]:
-    """The front matter and the body of a command's markdown."""
+class Definition(NamedTuple):
+    """A command's markdown: the keys of its front matter, what stands below `metadata`, and the text for the model.
+
+    Options and examples are metadata, since the client sends a model the body and nothing of the front matter.
+    """
+
+    head: dict[str, str]
+    metadata: dict[str, str]
+    body: str
+
+
+def definition(name: str) -> Definition:
+    """The definition of a command, which lies beside its handler."""
     text = Path(__file__).with_name(f"{name}.md").read_text(encoding="utf-8")
     _, head, body = text.split("---\n", 2)
-    pairs = (line.partition(":") for line in head.splitlines() if ":" in line)
-    return {key.strip(): _scalar(value.strip()) for key, _, value in pairs}, body
+    top, _, nested = head.partition("metadata:\n")
+    pairs = (line.partition(":") for line in top.splitlines())
+    return Definition({key: _scalar(value.strip()) for key, _, value in pairs}, dict(_blocks(nested)), body)
 
 
 def _scalar(text: str) -> str:
@@ -55,9 +68,21 @@ def _scalar(text: str) -> str:
     return text[1:-1].replace("''", "'") if text[:1] == text[-1:] == "'" and len(text) > 1 else text
 
 
+def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Literal blocks of YAML: `  options: |`, and lines that stand four blanks in."""
+    key, lines = "", list[str]()
+    for line in [*text.splitlines(), "  : |"]:
+        if line.startswith("  ") and not line.startswith("    ") and line.endswith(": |"):
+            if key:
+                yield key, "\n".join(lines) + "\n"
+            key, lines = line.strip().removesuffix(": |").strip(), []
+        else:
+            lines.append(line.removeprefix("    "))
+
+
 def overview(handlers: Mapping[str, str]) -> str:
     """`stretto --help`."""
-    rows = [f"  {name:<16} {definition(name)[0]['description']}" for name in handlers]
+    rows = [f"  {name:<16} {definition(name).head['description']}" for name in handlers]
     verbs = [f"  stretto {form:<42} {what}" for form, what in VERB_HELP.values()]
     return "\n".join(
         [
@@ -89,12 +114,11 @@ def command_help(name: str, handlers: Mapping[str, str]) -> str:
         return _verb_help(name)
     if name not in handlers:
         raise BadInput(f"There is no command {name!r}.", field="command", allowed=[*handlers, *VERB_HELP])
-    head, body = definition(name)
+    head, metadata, _ = definition(name)
     parts = [f"{head['description']}.", "", f"Usage: stretto {name} {head['argument-hint']}".rstrip()]
-    for title in ("Options", "Examples"):
-        if text := section(body, title):
-            parts += ["", f"{title}:", text]
-    runs_agents = "--gate" in section(body, "Options")
+    for key, text in metadata.items():
+        parts += ["", f"{key.capitalize()}:", *(f"  {line}".rstrip() for line in text.splitlines())]
+    runs_agents = "--gate" in metadata.get("options", "")
     return "\n".join([*parts, "", GLOBAL, "", *([RUNNER, ""] if runs_agents else []), CODES])
 
 
@@ -102,10 +126,3 @@ def _verb_help(name: str) -> str:
     form, what = VERB_HELP[name]
     details = [_DETAILS[name], ""] if name in _DETAILS else []
     return "\n".join([f"{what[0].upper()}{what[1:]}.", "", f"Usage: stretto {form}", "", *details, GLOBAL, "", CODES])
-
-
-def section(body: str, title: str) -> str:
-    """The lines below a heading of a command's markdown, without fences, indented."""
-    _, found, rest = body.partition(f"## {title}\n")
-    lines = rest.partition("\n## ")[0].strip("\n").splitlines() if found else []
-    return "\n".join(f"  {line}".rstrip() for line in lines if not line.startswith("```")).rstrip()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     Hook = Callable[[Mapping[str, Any]], dict[str, Any] | None]
 
 HOOKS: dict[str, str] = {
+    "expansion": "hook_lines:expansion",
+    "skill": "hook_lines:skill",
     "session-start": "hook_session:start",
     "stop": "hook_session:stop",
     "shell": "hook_session:shell",
@@ -36,8 +38,10 @@ def main(event: str) -> None:
 
 
 def _hook(event: str) -> "Hook":
+    from importlib import import_module
+
     name, _, function = HOOKS[event].partition(":")
-    found: Hook = getattr(__import__(f"stretto.commands.{name}", fromlist=[function]), function)
+    found: Hook = getattr(import_module(f"stretto.commands.{name}"), function)
     return found
 
 

@@ -14,30 +14,30 @@ import os
 
 def remember(data: str) -> None:
     """Keep the path of this Python for the next hook. In place by a rename, so that no other hook reads half of it."""
-    path = os.path.join(data, "python")  # noqa: PTH118 - pathlib would double the time of a hook
+    path = os.path.join(data, "python")
     try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+        with open(path, encoding="utf-8") as file:
             if file.read() == sys.executable + "\n":
                 return
     except OSError:
         pass
     try:
-        os.makedirs(data, 0o700, exist_ok=True)  # noqa: PTH103
-        with open(f"{path}.{os.getpid()}", "w", encoding="utf-8") as file:  # noqa: PTH123
+        os.makedirs(data, 0o700, exist_ok=True)
+        with open(f"{path}.{os.getpid()}", "w", encoding="utf-8") as file:
             file.write(sys.executable + "\n")
-        os.replace(f"{path}.{os.getpid()}", path)  # noqa: PTH105
+        os.replace(f"{path}.{os.getpid()}", path)
     except OSError as error:
         sys.stderr.write(f"stretto: {error}\n")
 
 
 def find_stretto(data: str) -> None:
     """Make the rooms importable as `stretto.…`. Byte code goes to `data`: a plugin's folder is not ours to write."""
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     package = type(sys)("stretto")
     package.__path__ = [root]
     sys.modules["stretto"] = package
     if data:
-        sys.pycache_prefix = os.path.join(data, "pycache")  # noqa: PTH118
+        sys.pycache_prefix = os.path.join(data, "pycache")
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from stretto.agents.roles import ROLES
 from stretto.commands.cli import HANDLERS
+from stretto.commands.help import definition
 from stretto.commands.tables import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -63,26 +64,12 @@ def test_every_markdown_among_the_agents_is_a_role() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(HANDLERS))
-def test_the_front_matter_of_a_command_is_yaml_with_what_the_client_needs(name: str) -> None:
-    head = front_matter(ROOT / "commands" / f"{name}.md")
-
-    assert set(head) <= {"name", "description", "argument-hint", "allowed-tools", "command-type"}
-    assert all(isinstance(value, str) for value in head.values())
-    assert head["name"] == name  # without it the client knows the command as /stretto:NAME alone, not as /NAME
-    assert head["description"].strip()
-    assert head["allowed-tools"] == "Bash(stretto:*)"
-
-
-@pytest.mark.parametrize("name", sorted(HANDLERS))
 def test_a_command_documents_only_flags_that_its_grammar_knows(name: str) -> None:
-    _, found, options = (ROOT / "commands" / f"{name}.md").read_text("utf-8").partition("## Options\n```\n")
-    if not found:
-        return
-    lines = options.partition("```")[0].splitlines()
+    lines = definition(name).metadata.get("options", "").splitlines()
 
     flags = {line.split()[0].partition("=")[0].removeprefix("--") for line in lines if line.startswith("--")}
 
-    assert flags
+    assert flags or not lines
     assert flags <= set(COMMANDS[name].flags)
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from stretto.commands.app import EVERYWHERE
 from stretto.commands.cli import HANDLERS, VERBS
-from stretto.commands.help import VERB_HELP, definition, section
+from stretto.commands.help import VERB_HELP, definition
 from stretto.commands.parse import parse_argv
 from stretto.commands.subagents import CONTEXT, TASK
 from stretto.commands.tables import COMMANDS
@@ -23,8 +23,7 @@ MARKDOWN = sorted(path.stem for path in FOLDER.glob("*.md"))
 
 def documented(name: str) -> set[str]:
     """The flags that the Options of a command's markdown begin a line with."""
-    options = section(definition(name)[1], "Options")
-    return set(re.findall(r"^ *--([a-z-]+)", options, re.MULTILINE))
+    return set(re.findall(r"^ *--([a-z-]+)", definition(name).metadata.get("options", ""), re.MULTILINE))
 
 
 def supported(name: str) -> frozenset[str]:
@@ -50,8 +49,9 @@ def test_front_matter_is_yaml_that_a_client_reads_as_we_do(name: str) -> None:
 
     read = yaml.safe_load(head)
 
-    assert read == definition(name)[0]
-    assert {"description", "argument-hint", "allowed-tools"} <= read.keys()
+    assert read == {**definition(name).head, "metadata": definition(name).metadata}
+    assert {"name", "description", "argument-hint", "allowed-tools"} <= read.keys()
+    assert read["metadata"].keys() <= {"options", "examples"}
     assert len(read["description"]) < 100
 
 
@@ -60,7 +60,7 @@ def test_help_shows_description_usage_options_and_examples(project: Project, nam
     ran = project.run(name, "--help")
 
     assert ran.code == 0
-    assert ran.out.startswith(f"{definition(name)[0]['description']}.\n\nUsage: stretto {name}")
+    assert ran.out.startswith(f"{definition(name).head['description']}.\n\nUsage: stretto {name}")
     assert "```" not in ran.out
     for flag in (*documented(name), *EVERYWHERE):
         assert f"--{flag}" in ran.out
@@ -73,7 +73,7 @@ def test_help_shows_description_usage_options_and_examples(project: Project, nam
 
 @pytest.mark.parametrize("name", MARKDOWN)
 def test_the_examples_are_lines_that_the_grammar_and_the_handler_take(project: Project, name: str) -> None:
-    examples = section(definition(name)[1], "Examples").splitlines()
+    examples = definition(name).metadata["examples"].splitlines()
     assert examples
     for example in examples:
         command, *args = shlex.split(example)
@@ -107,7 +107,7 @@ def test_the_templates_that_help_names_are_those_there_are(project: Project) -> 
 
 
 def test_the_keys_that_help_names_for_subagents_are_those_that_are_taken() -> None:
-    body = definition("subagents")[1]
+    options = definition("subagents").metadata["options"]
 
     for key in (*CONTEXT, *TASK):
-        assert re.search(rf"\b{key}\b", body), key
+        assert re.search(rf"\b{key}\b", options), key

@@ -1,0 +1,42 @@
+"""Free answers: what a hook can say to a typed command without a model, or None.
+
+Help, what cannot be read, what only looks, and dry runs. Everything else is for the command itself.
+"""
+
+import os
+
+from stretto.commands.cli import HANDLERS, handle
+from stretto.commands.help import command_help
+from stretto.commands.hook_dry import dry_run
+from stretto.commands.line import lex
+from stretto.commands.parse import parse_line
+from stretto.commands.reply import envelope
+from stretto.commands.source import received
+from stretto.commands.words import of_error, of_reply, shortened
+from stretto.state.errors import StrettoError
+
+MOST = 9_000
+"""Bytes of an answer: the client cuts what a hook says at 10,000 characters."""
+LOOKING = frozenset({"workflow-status"})
+"""Commands that change nothing and need nothing that must be installed."""
+
+
+def answer(name: str, arguments: str, folder: str) -> str | None:
+    """What to say to `/name arguments` typed in `folder`, or None if that is not for a hook to say."""
+    line = f"/{name} {arguments}"
+    try:
+        said = _answer(name, line, folder)
+    except StrettoError as error:
+        said = of_error(error, HANDLERS)
+    return None if said is None else shortened(said, MOST, f"To see the rest: stretto {name} … in a terminal.")
+
+
+def _answer(name: str, line: str, folder: str) -> str | None:
+    if any(item.flag in ("help", "h") for item in lex(received(line))):
+        return command_help(name, HANDLERS)
+    os.chdir(folder)
+    invocation = parse_line(line, project=folder)
+    if name in LOOKING:
+        reply = handle(invocation)
+        return envelope(reply) if "json" in invocation.flags else of_reply(reply, HANDLERS)
+    return dry_run(line, folder) if "dry-run" in invocation.flags else None
