@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.client.api import Api
-from tests.client.reply import Answer, Block, call, reply, say, use
+from tests.client.reply import Answer, Block, Reply, call, reply, say, text, use
 from tests.client.request import Request
 from tests.scripted_agent import DATA, FILES
 
@@ -29,7 +29,8 @@ class Assistant:
 
     api: Api
     files: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: FILES)
-    delay: float = 0.0
+    stalls: set[str] = field(default_factory=set[str])
+    """Names of tasks whose agents get no answer, for ever."""
     launched: list[str] = field(default_factory=list[str])
     """The orders for which an agent was asked for, in order."""
     worked: list[str] = field(default_factory=list[str])
@@ -52,9 +53,11 @@ class Assistant:
         name = order.partition("#")[0].rpartition("/")[2]
         if request.turn == 0:
             self.worked.append(order)
+            if name in self.stalls:
+                return Reply([text("…")], stall=1)
             if files := self.files.get(name):
-                return reply(*_writing(_WORKSPACE.findall(request.first)[0], files), delay=self.delay)
-        return reply({"type": "text", "text": json.dumps(report(order))}, delay=self.delay)
+                return reply(*_writing(_WORKSPACE.findall(request.first)[0], files))
+        return say(json.dumps(report(order)))
 
 
 def _launch(kind: str, order: str) -> Block:
@@ -62,7 +65,7 @@ def _launch(kind: str, order: str) -> Block:
 
 
 def _writing(workspace: str, files: Mapping[str, str]) -> list[Block]:
-    return [call("Write", file_path=f"{workspace}/{path}", content=text) for path, text in files.items()]
+    return [call("Write", file_path=f"{workspace}/{path}", content=body) for path, body in files.items()]
 
 
 def report(order: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -166,6 +167,12 @@ class Claude:
         loaded = [word for plugin in self.plugins for word in ("--plugin-dir", str(plugin))]
         argv = [str(self.client), "-p", "--output-format", "stream-json", "--verbose", *loaded, *flags]
         return Running(argv, prompt, self.project, {**self.environment, **env})
+
+    def log(self) -> list[Event]:
+        """The event log of the project's store."""
+        argv = [sys.executable, "-m", "stretto.commands", "events", "--json"]
+        done = subprocess.run(argv, cwd=self.project, check=True, capture_output=True, text=True)
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     def processes(self) -> dict[int, str]:
         """All that live of what was started here: pid → command line."""

@@ -7,7 +7,6 @@ import pytest
 from tests.client.api import Api
 from tests.client.assistant import Assistant
 from tests.client.claude import Claude
-from tests.client.reply import use
 from tests.commands.door import CALC
 
 pytestmark = [pytest.mark.client, pytest.mark.slow]
@@ -32,11 +31,9 @@ def git(claude: Claude, *args: str) -> str:
 
 
 def test_a_sentence_becomes_commits_by_the_work_of_the_clients_own_subagents(api: Api, calc: Claude) -> None:
-    begin = use("Bash", command=f'stretto orchestrate "{SENTENCE}"', description="Begin")
-    api.on(lambda r: not r.agent and r.turn == 0, begin, times=1)
     assistant = Assistant(api)
 
-    session = calc.say("Go.", "--allowedTools", f'Bash(stretto orchestrate "{SENTENCE}")', seconds=110)
+    session = calc.say(f'/orchestrate "{SENTENCE}"', seconds=110)
 
     assert session.result["permission_denials"] == []
     assert sorted(assistant.worked) == sorted(assistant.launched)
@@ -45,4 +42,28 @@ def test_a_sentence_becomes_commits_by_the_work_of_the_clients_own_subagents(api
     assert subjects[-1] == "Begin"
     assert len(subjects) == 6
     assert git(calc, "status", "--porcelain") == ""
+    assert (calc.project / "src/calc/mul.py").is_file()
+
+
+def test_a_killed_client_leaves_its_orders_to_the_next_one(api: Api, calc: Claude) -> None:
+    assistant = Assistant(api)
+    assistant.stalls.add("T1")
+    first = calc.start(f'/orchestrate "{SENTENCE}"')
+    api.until(lambda r: "T2" in r.first and r.turn == 1, 60)  # T2 is nearly done, T1 has only begun
+    api.until(lambda r: "T1" in r.first and bool(r.agent), 60)
+    first.kill()
+    assistant.stalls.clear()
+    seen = len(api.requests)
+
+    second = calc.say(f"/orchestrate --resume {WORKFLOW}", seconds=110)
+
+    begun = api.requests[seen].text
+    assert f"Stretto: {WORKFLOW} waits for" in begun
+    assert "left by agents that are gone" in begun
+    assert second.result["permission_denials"] == []
+    events = [e for e in calc.log() if e["event_type"] == "TASK_COMPLETED"]
+    done = [e["data"]["task_id"] for e in events]
+    assert len(done) == len(set(done)) == 10
+    assert len(git(calc, "log", "--format=%s").splitlines()) == 6
+    assert git(calc, "worktree", "list").count("\n") == 1
     assert (calc.project / "src/calc/mul.py").is_file()
