@@ -3,8 +3,9 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from stretto.graph.entry import Answer
 from stretto.graph.result import Result
 from stretto.graph.run import resume, start
 from stretto.graph.spec import Limits, Spec
-from stretto.state.errors import BadInput
+from stretto.state.errors import BadInput, WorkflowDriven
 from stretto.state.ids import WorkflowId, name_workflow, workflow_id
 from stretto.state.log import Log
 from stretto.state.settings import Settings, load
@@ -133,8 +134,9 @@ def relaunch(
     """Resume a workflow, whichever command began it."""
     runner = parse_runner(app.runner, project=app.project, execute=execute) if app.runner else None
     control = Control()
-    with watcher(app.json, _history(name, app)) as watch:
-        work = resume(
+
+    def work(watch: Watcher) -> Coroutine[Any, Any, Result]:
+        return resume(
             name,
             project=app.project,
             store=Path(app.store) if app.store else None,
@@ -145,8 +147,39 @@ def relaunch(
             on_event=watch.event,
             control=control,
         )
-        result = _drive(work, control, watch)
+
+    with watcher(app.json, _history(name, app)) as watch:
+        result: Result | None
+        try:
+            result = _drive(work(watch), control, watch)
+        except WorkflowDriven:
+            if answer or limits or not _handed_out(name, app):
+                raise
+            result = _after_the_other(lambda: _drive(work(watch), control, watch))
+    if result is None:
+        return Reply(invocation.command, GOES_ON.format(name=name), workflow_id=name)
     return reply(invocation, app, result)
+
+
+GOES_ON = "Another call is at work on {name} and takes up what was reported. Its reply says what comes next: wait for it."
+
+
+def _handed_out(name: WorkflowId, app: App) -> bool:
+    """Whether agents of the assistant's are at work for it: then two of them may have ended at once."""
+    log = Log.find(app.directory)
+    if log is None:
+        return False
+    with log:
+        return bool(log.standing_orders(name))
+
+
+def _after_the_other(drive: Callable[[], Result]) -> Result | None:
+    """Go on as soon as the other call has ended; None if it stays at work, for then it will see every report."""
+    for _ in range(_LOOKS):
+        time.sleep(_LOOK_SECONDS)
+        with suppress(WorkflowDriven):
+            return drive()
+    return None
 
 
 def _history(name: WorkflowId, app: App) -> list[Event]:
@@ -163,6 +196,7 @@ def durability(invocation: Invocation, app: App) -> str:
     return str(invocation.flags.get("durability", settings_of(app).durability))
 
 
+_LOOKS, _LOOK_SECONDS = 6, 0.5
 STOPPING = "Stopping: what runs may finish, nothing new begins. Ctrl-C again ends it now; both can be resumed."
 
 

@@ -180,6 +180,11 @@ class Driver:
                 await watching
         return await self._ended(fence, before)
 
+    def _reported(self) -> bool:
+        """Whether a report waits to be judged, and may be."""
+        standing = self.log.standing_orders(self.spec.workflow_id)
+        return not self.control.draining and any(o.state == "reported" for o in standing)
+
     async def _sweep(self, fence: Fence) -> None:
         """Remove the workspaces that nobody outside works in. Orders stand only as long as the host is the runner."""
         desk = Desk(self.log, fence)
@@ -266,6 +271,8 @@ class Driver:
             return self._end(fence, before, "FAILED", "failed", facts, phase=kinds["halt"])
         if "gate" in kinds:
             return self._end(fence, before, "PAUSED", "paused", waiting(kinds["gate"]), gate=kinds["gate"])
+        if "pending" in kinds and self._reported():
+            return await self._invoke(fence, Entry(), before)  # it came while we were at work
         if "pending" in kinds:
             return self._end(fence, before, "PAUSED", "paused", ordered(self.log, self.spec.workflow_id))
         if "drained" in kinds:
