@@ -132,6 +132,10 @@ def _count(number: int | None, noun: str) -> str:
 
 def _details(end: End) -> Iterator[str]:
     result = end.result
+    if result.facts.get("orders"):  # told at every step, and to a model
+        if end.done:
+            yield _row("done", f"{_count(end.done, 'task')}; kept on {end.branch}")
+        return
     if result.status == "completed" and not (result.facts.get("merged") or end.undone):
         yield _row("not merged", str(result.facts.get("reason", "")))
     if tests := result.facts.get("tests"):

@@ -161,7 +161,7 @@ def relaunch(
     return reply(invocation, app, result)
 
 
-GOES_ON = "Another call is at work on {name} and takes up what was reported. Its reply says what comes next: wait for it."
+GOES_ON = "Another call is at work on {name} and takes up what was reported. Its reply says what comes next."
 
 
 def _handed_out(name: WorkflowId, app: App) -> bool:

@@ -10,7 +10,12 @@ _ENDED = {1: "This failed.", 3: "This has stopped and can be resumed.", 4: "The 
 
 
 def of_reply(reply: Reply, commands: Collection[str]) -> str:
-    """What a reply says, how the command ended unless all is done, and what can be done next."""
+    """What a reply says, how the command ended unless all is done, and what can be done next.
+
+    A reply that hands out work orders says itself what is to be done with them.
+    """
+    if reply.result.get("orders"):
+        return safe(reply.text)
     ended = [_ENDED[reply.exit_code]] if reply.exit_code in _ENDED else []
     return "\n".join([safe(reply.text), *ended, *_next(reply.next_steps, commands)])
 
