@@ -40,16 +40,28 @@ def find_stretto(data: str) -> None:
         sys.pycache_prefix = os.path.join(data, "pycache")
 
 
+def tell_shells(data: str) -> None:
+    """Let `stretto` find our data in the shells of this session: the client tells them no folder of a plugin."""
+    exports = os.environ.get("CLAUDE_ENV_FILE")
+    if exports:
+        quoted = data.replace("'", "'\\''")
+        with open(exports, "a", encoding="utf-8") as file:
+            file.write(f"export STRETTO_DATA='{quoted}'\n")
+
+
 def main() -> None:
     """Serve one event. Whatever goes wrong is one line on stderr, never a failed hook."""
     data = os.environ.get("CLAUDE_PLUGIN_DATA", "")
+    event = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
         if data:
             remember(data)
+            if event == "session-start":
+                tell_shells(data)
         find_stretto(data)
         from stretto.commands.hook import main as serve
 
-        serve(sys.argv[1] if len(sys.argv) > 1 else "")
+        serve(event)
     except Exception as error:  # noqa: BLE001 - a plugin that is damaged must not cost anybody their session
         sys.stderr.write(f"stretto: {type(error).__name__}: {error}\n")
 

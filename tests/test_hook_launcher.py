@@ -219,6 +219,17 @@ def test_what_stands_before_the_version_check_can_be_read_by_any_python_3() -> N
     ast.parse((ROOT / "hooks" / "hook.py").read_text("utf-8"), feature_version=(3, 7))
 
 
+def test_when_a_session_starts_its_shells_are_told_where_the_data_is(plugin: Path) -> None:
+    data, exports = plugin.parent / "it's a $(folder)", plugin.parent / "exports"
+
+    run(plugin, "session-start", CLAUDE_PLUGIN_DATA=str(data), CLAUDE_ENV_FILE=str(exports))
+    run(plugin, "guard", CLAUDE_PLUGIN_DATA=str(data), CLAUDE_ENV_FILE=str(exports))
+
+    told = subprocess.run(["sh", "-c", f'. "{exports}"; printf %s "$STRETTO_DATA"'], capture_output=True, check=True)
+    assert told.stdout.decode() == str(data)
+    assert len(exports.read_text().splitlines()) == 1
+
+
 def registered() -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = json.loads((ROOT / "hooks" / "hooks.json").read_text("utf-8"))["hooks"]
     return found
@@ -229,7 +240,10 @@ def test_every_hook_is_started_without_a_shell_line_and_with_a_bound_on_its_time
 
     for handler in handlers:
         assert (handler["type"], handler["command"]) == ("command", "sh")
-        assert handler["args"][0] == "${CLAUDE_PLUGIN_ROOT}/hooks/run"
         assert 0 < handler["timeout"] <= 60
-    assert set(HOOKS) <= {handler["args"][1] for handler in handlers}
+        if handler.get("async"):
+            assert handler["args"] == ["${CLAUDE_PLUGIN_ROOT}/bin/stretto", "prepare"]
+        else:
+            assert handler["args"][0] == "${CLAUDE_PLUGIN_ROOT}/hooks/run"
+    assert {handler["args"][1] for handler in handlers} == {*HOOKS, "prepare"}
     assert os.access(ROOT / "hooks" / "run", os.X_OK)

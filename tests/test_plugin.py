@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +17,6 @@ from stretto.commands.help import definition
 from stretto.commands.tables import COMMANDS
 
 ROOT = Path(__file__).parents[1]
-INSTALLED = (ROOT / ".venv" / "bin" / "stretto").exists()
 
 
 def load(name: str) -> dict[str, Any]:
@@ -103,96 +101,6 @@ def test_a_session_here_finds_the_program_of_this_checkout(tmp_path: Path) -> No
         ["sh", "-c", f'. "{exports}"; printf %s "$PATH"'], env=environment, capture_output=True, text=True, check=True
     ).stdout
     assert told == f"{project_folder}/bin:/usr/bin:/bin"
-
-
-def run(program: Path, *arguments: str, cwd: Path, path: str = "/usr/bin:/bin") -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": path, "HOME": str(cwd)}
-    return subprocess.run(
-        [str(program), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
-
-
-@pytest.mark.skipif(not INSTALLED, reason="this checkout has no .venv with Stretto in it")
-def test_the_program_finds_its_folder_through_links(tmp_path: Path) -> None:
-    (tmp_path / "one").symlink_to(ROOT / "bin" / "stretto")
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "two").symlink_to("../one")
-
-    done = run(tmp_path / "sub" / "two", "--version", cwd=tmp_path)
-
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"stretto {project()['version']}\n", "")
-
-
-@pytest.mark.skipif(not INSTALLED, reason="this checkout has no .venv with Stretto in it")
-def test_the_program_runs_no_code_of_the_folder_it_is_called_in(tmp_path: Path) -> None:
-    for name in ("stretto/commands/__main__.py", "json.py", "argparse.py"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("raise SystemExit('code of the project ran')\n")
-
-    done = run(ROOT / "bin" / "stretto", "workflow-status", cwd=tmp_path)
-
-    assert done.returncode == 0
-    assert done.stdout.startswith("No workflow has run here yet.")
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Path:
-    """A plugin's folder before its first use, and `tools/`, a PATH with what the program itself calls."""
-    plugin, tools = tmp_path / "plugin", tmp_path / "tools"
-    (plugin / "bin").mkdir(parents=True)
-    tools.mkdir()
-    for name in ("bin/stretto", "pyproject.toml", "constraints.txt"):
-        shutil.copy(ROOT / name, plugin / name)
-    for name in ("sh", "readlink", "dirname", "cat", "cksum", "cut", "rm", "mkdir", "ln"):
-        found = shutil.which(name)
-        assert found
-        (tools / name).symlink_to(found)
-    return plugin
-
-
-def tool(fresh: Path, name: str, script: str) -> None:
-    path = fresh.parent / "tools" / name
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-
-
-def test_without_python_the_program_says_what_it_needs_and_writes_nothing(fresh: Path) -> None:
-    before = sorted(p.name for p in fresh.iterdir())
-
-    done = run(fresh / "bin" / "stretto", "--version", cwd=fresh.parent, path=str(fresh.parent / "tools"))
-
-    assert done.returncode == 1
-    assert done.stderr == "stretto: Python 3.11 or newer is needed, and none was found on PATH.\n"
-    assert (done.stdout, sorted(p.name for p in fresh.iterdir())) == ("", before)
-
-
-def test_a_failed_installation_leaves_nothing_and_keeps_stdout_clean(fresh: Path) -> None:
-    tool(fresh, "python3", f'exec {sys.executable} "$@"')
-    tool(fresh, "uv", 'case $1 in --version) ;; venv) mkdir "$5"; echo made ;; *) echo "no network"; exit 7 ;; esac')
-
-    done = run(fresh / "bin" / "stretto", "--version", cwd=fresh.parent, path=str(fresh.parent / "tools"))
-
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "made\nno network\n" in done.stderr
-    assert done.stderr.endswith("Nothing was left behind.\n")
-    assert [p.name for p in fresh.iterdir() if p.name.startswith(".venv")] == []
-
-
-def test_the_first_use_makes_one_environment_that_later_ones_share(fresh: Path) -> None:
-    tool(fresh, "python3", f'exec {sys.executable} "$@"')
-    make = 'mkdir -p "$5/bin"; ln -s "$0-python" "$5/bin/python"'
-    tool(fresh, "uv", f'case $1 in --version) ;; venv) echo "$$" >> "$0.log"; {make} ;; esac')
-    tool(fresh, "uv-python", f'case $1 in -I) shift; echo "$@" ;; *) exec {sys.executable} "$@" ;; esac')
-    tools = str(fresh.parent / "tools")
-
-    first = run(fresh / "bin" / "stretto", "plan", "a  b", cwd=fresh.parent, path=tools)
-    second = run(fresh / "bin" / "stretto", "events", cwd=fresh.parent, path=tools)
-
-    assert (first.returncode, first.stdout) == (0, "-m stretto.commands plan a  b\n")
-    assert "preparing its Python environment" in first.stderr
-    assert (second.stdout, second.stderr) == ("-m stretto.commands events\n", "")
-    assert len([p.name for p in fresh.iterdir() if p.name.startswith(".venv")]) == 1
-    assert len((fresh.parent / "tools" / "uv.log").read_text().splitlines()) == 1
 
 
 @pytest.mark.slow
