@@ -23,6 +23,9 @@ EXTRAS = frozenset({"mcp"})
 _DAYS_KEPT = 30
 """An environment that nothing has used for so long is removed when a new one is made."""
 _LAST_WORDS = 600
+_MISLEADING = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET"})
+_TRUST = {"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}
+"""uv trusts whom the system trusts, as pip does: behind many a company's proxy nothing can be fetched otherwise."""
 
 
 class Failed(Exception):
@@ -111,8 +114,8 @@ def _uv() -> str | None:
 
 
 def _run(argv: list[str]) -> None:
-    clean = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET"}}
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean, check=False)
+    kept = {k: v for k, v in os.environ.items() if k not in _MISLEADING}
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_TRUST | kept, check=False)
     if done.returncode != 0:
         said = done.stdout.decode("utf-8", "replace").strip()[-_LAST_WORDS:]
         name = Path(argv[0]).name
