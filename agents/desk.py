@@ -1,6 +1,7 @@
 """The desk: where a driver hands work orders out, and takes up what was reported of them."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from stretto.agents.executor import Pending
 from stretto.agents.loop import instructions
 from stretto.agents.task import Brief, Task
 from stretto.state import orders
+from stretto.state.errors import InvalidTransition
 from stretto.state.log import Log
 from stretto.state.rows import Fence, Order
 
@@ -48,11 +50,19 @@ class Desk:
         found = self._log.order(*orders.parse(order))
         if found is None or found.state not in orders.STANDING:
             return None
-        if found.state == "reported" or _expired(found):
-            return dict(found.work["workspace"])
-        if orders.gone(found):
-            return None
-        raise Pending
+        if found.state == "taken" and orders.gone(found):
+            return None  # however long ago: that nobody was there is no failure
+        if _expired(found):
+            self._give_up(order, float(found.work["seconds"]))
+        elif found.state != "reported":
+            raise Pending
+        return dict(found.work["workspace"])
+
+    def _give_up(self, order: str, seconds: float) -> None:
+        """Report in the place of an agent that has not."""
+        late = {"status": "failed", "summary": f"no report within {seconds:g} s of its being taken"}
+        with suppress(InvalidTransition), self._log.write(self._fence) as tx:  # its report came in this very moment
+            orders.report(tx, order, {"outcome": late})
 
     def order(self, brief: Brief, workspace: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
         """What was reported of the attempt that `brief` describes; hands it out first.
@@ -63,8 +73,6 @@ class Desk:
         found = self._log.order(*orders.parse(brief.idempotency_key))
         if found and found.state == "reported":
             return found.report or {}
-        if found and found.state == "taken" and _expired(found):
-            return {"outcome": {"status": "failed", "summary": f"no report within {seconds:g} s of its being taken"}}
         started = {"agent_id": brief.role, "role": brief.role, "title": brief.title}
         work = {
             "phase": brief.phase,
