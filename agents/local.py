@@ -24,6 +24,7 @@ from stretto.agents.roles import load_role
 from stretto.agents.runner import Runner, Surroundings
 from stretto.agents.task import Brief, Outcome, Task, Usage, failed
 from stretto.agents.workspace import Refused, Workspace, open_workspace, reopen_workspace
+from stretto.state import orders
 from stretto.state.errors import Fenced, PermanentError, StoreDamaged, StrettoError, TransientError
 from stretto.state.ids import file_name
 from stretto.state.log import Log
@@ -295,6 +296,7 @@ class LocalExecutor:
                 task.workflow_id, task.task_id, number, state="failed", outcome=outcome.model_dump(mode="json")
             )
             tx.event("TASK_FAILED", task.workflow_id, task.phase, facts, severity="warning")
+            orders.close(tx, key(task, number))
 
 
 def key(task: Task, number: int) -> str:
