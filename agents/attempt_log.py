@@ -26,7 +26,7 @@ def writer(logs: Path, workflow_id: str, task_id: str, attempt: int) -> "Progres
 
     def write(kind: str, facts: Mapping[str, Any]) -> None:
         line = json.dumps({"at": round(time.time(), 3), "kind": kind, **facts}, ensure_ascii=False, default=str)
-        with path.open("a", encoding="utf-8") as file:
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:  # as JSON writes half a pair
             file.write(line[:LONGEST_LINE] + "\n")
 
     return write
