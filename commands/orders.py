@@ -56,10 +56,12 @@ def report(app: App, order: str, said: dict[str, Any]) -> Reply:
 
     Raises:
         BadInput: It is no order, nobody has taken it, or it is over.
+        OrderTaken: Another session has taken it.
     """
     orders.parse(order)
+    by = taker(os.environ.get("CLAUDE_CODE_SESSION_ID", ""), "")
     with writing(app, order) as log, log.write() as tx:
-        found = orders.report(tx, order, said)
+        found = orders.report(tx, order, said, by)
     again = f"stretto orchestrate --resume {found.workflow_id}"
     text = f"Kept. It counts once it is proven: {again}"
     return Reply("report", text, {"order": order, "state": found.state}, workflow_id=found.workflow_id)

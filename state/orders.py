@@ -73,7 +73,7 @@ def make(tx: "Transaction", order: str, work: Mapping[str, Any], facts: Mapping[
 
 
 def take(tx: "Transaction", order: str, taker: Taker) -> Order:
-    """Take an order and write TASK_STARTED. Who has it already gets it again, unchanged.
+    """Take an order and write TASK_STARTED. Who has it already gets it again, unchanged, while its process lives.
 
     Raises:
         NotFound: There is no such order.
@@ -81,7 +81,7 @@ def take(tx: "Transaction", order: str, taker: Taker) -> Order:
         InvalidTransition: It is over, or its workflow is.
     """
     found = _found(tx, order)
-    if found.state == "taken" and found.taker and (found.taker.session, found.taker.agent) == taker[:2]:
+    if found.state == "taken" and found.taker and found.taker[:2] == taker[:2] and not gone(found):
         return found
     if found.state == "taken" and found.taker:
         raise _taken(order, found)
@@ -110,7 +110,7 @@ def _taken(order: str, found: Order) -> OrderTaken:
 
 
 def over(order: str, found: Order) -> InvalidTransition:
-    """The error for an order that can no longer be taken or reported."""
+    """The error for an order that cannot be taken or reported: it is over, its workflow is, or nobody has taken it."""
     return InvalidTransition(
         f"Order {order!r} is {found.state}; nothing is to be done for it any more, and nothing was changed.",
         field="order",
@@ -118,19 +118,34 @@ def over(order: str, found: Order) -> InvalidTransition:
     )
 
 
-def report(tx: "Transaction", order: str, said: Mapping[str, Any]) -> Order:
+def report(tx: "Transaction", order: str, said: Mapping[str, Any], by: Taker | None = None) -> Order:
     """Keep what came back of an order. The driver judges it when the workflow goes on.
 
     Raises:
         NotFound: There is no such order.
         InvalidTransition: Nobody has taken it, or it is over: a report that came too late changes nothing.
+        OrderTaken: It was handed out again meanwhile, and taken by another session than `by`.
     """
     found = _found(tx, order)
+    if found.state == "open":
+        raise InvalidTransition(
+            f"Order {order!r} is taken by nobody, so there is nothing to report of it. Nothing was changed.",
+            field="order",
+            next_steps=(f"stretto brief {order}   (takes it)",),
+        )
     if found.state != "taken":
         raise over(order, found)
+    if by and found.taker and _strangers(by, found.taker):
+        raise _taken(order, found)
     new = found._replace(state="reported", report=dict(said))
     put_order(tx.database, new)
     return new
+
+
+def _strangers(one: Taker, other: Taker) -> bool:
+    """Whether these are known to be of two sessions. One process may be several, one after the other."""
+    watched = bool(one.pid) and bool(other.pid)
+    return watched and one.session != other.session and one[2:] != other[2:]
 
 
 def close(tx: "Transaction", order: str) -> None:

@@ -55,10 +55,8 @@ class Host:
 
     def implement(self, *tasks: str, flags: Iterable[str] = ()) -> Ran:
         """Begin to implement a plan of these tasks, each as of `task`: its orders are the first."""
-        text = "\n".join(
-            ["# Arithmetic Implementation Plan", "", "## Implementation Phases", "", "### Phase 1: All", ""]
-        )
-        self.project.commit({PLAN: "\n".join([text, "Tasks:", *tasks, ""])}, "Plan")
+        head = "# Arithmetic Implementation Plan\n\n## Implementation Phases\n\n### Phase 1: All\n\nTasks:"
+        self.project.commit({PLAN: "\n".join([head, *tasks, ""])}, "Plan")
         return self._drive("implement", PLAN, "--workflow-id", W, *flags)
 
     def go_on(self, *args: str) -> Ran:
