@@ -87,7 +87,7 @@ def test_every_target_of_make_that_is_named_is_there(name: str) -> None:
 
 
 def test_agents_are_told_once() -> None:
-    assert text("CLAUDE.md") == "@AGENTS.md\n"
+    assert text(".claude/CLAUDE.md") == "@../AGENTS.md\n"  # at the root it would be a part of the plugin
 
 
 # README

@@ -2,7 +2,7 @@
 
 import json
 import os
-import shutil
+import struct
 import subprocess
 import tomllib
 from pathlib import Path
@@ -14,7 +14,9 @@ import yaml
 from stretto.agents.roles import ROLES
 from stretto.commands.cli import HANDLERS
 from stretto.commands.help import definition
+from stretto.commands.hook import HOOKS
 from stretto.commands.tables import COMMANDS
+from tests.client.claude import find_client
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,12 +73,13 @@ def test_a_command_documents_only_flags_that_its_grammar_knows(name: str) -> Non
     assert flags <= set(COMMANDS[name].flags)
 
 
-def test_in_this_repository_the_commands_go_without_a_prefix() -> None:
-    link = ROOT / ".claude" / "commands"
+def test_a_session_in_this_repository_has_the_plugin_of_this_checkout() -> None:
+    settings = load(".claude/settings.json")
+    ((market, told),) = settings["extraKnownMarketplaces"].items()
 
-    assert link.is_symlink()
-    assert link.readlink() == Path("../commands")
-    assert link.resolve() == ROOT / "commands"
+    assert told["source"] == {"source": "directory", "path": "."}
+    assert market == load(".claude-plugin/marketplace.json")["name"]
+    assert settings["enabledPlugins"] == {f"stretto@{market}": True}
 
 
 def test_the_settings_allow_targets_that_the_makefile_has() -> None:
@@ -104,15 +107,21 @@ def test_a_session_here_finds_the_program_of_this_checkout(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("claude") is None, reason="Claude Code is not installed")
-def test_claude_code_takes_the_plugin(tmp_path: Path) -> None:
-    claude = shutil.which("claude")
-    assert claude
+def test_claude_code_and_its_directory_take_the_plugin_without_a_warning(tmp_path: Path) -> None:
+    claude = find_client()
     environment = {**os.environ, "HOME": str(tmp_path), "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+    argv = [str(claude), "plugin", "validate", "--strict", "--profile", "directory", str(ROOT)]
 
-    done = subprocess.run(
-        [claude, "plugin", "validate", str(ROOT)], capture_output=True, text=True, check=False, env=environment
-    )
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(f"stretto:{name}" in done.stdout for name in (*HANDLERS, *ROLES))
+    assert all(f'hooks/run","{event}"' in done.stdout for event in HOOKS)
+
+
+def test_the_icon_is_one_that_the_directory_takes() -> None:
+    data = (ROOT / load(".claude-plugin/plugin.json")["icon"]).read_bytes()
+    width, height = struct.unpack(">II", data[16:24])
+
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    assert 512 <= width == height <= 2048
