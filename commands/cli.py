@@ -35,7 +35,7 @@ HANDLERS = {
     "workflow-status": "workflow_status",
 }
 """Slash commands that this version has, and the modules that handle them."""
-VERBS = ("events", "logs", "diff", "cancel", "undo", "brief", "check", "steer", "mcp")
+VERBS = ("events", "logs", "diff", "cancel", "undo", "brief", "check", "steer", "mcp", "setup")
 Answer = Reply | Iterator[str]
 
 

@@ -18,6 +18,7 @@ VERB_HELP = {
     ORDER_REPORT: ("report ORDER [--failed WHY]", "say how a work order ended; the outcome is read from stdin"),
     "steer": ('steer ORDER "NOTE"', "say something to the agent that works on an order"),
     "mcp": ("mcp", "serve the Model Context Protocol on stdin and stdout"),
+    "setup": ("setup [--remove]", "make /plan and /debug Stretto's in this project's Claude Code"),
     "line": ("line '/COMMAND …' | -", "run one raw slash line, given or from stdin"),
 }
 """What is no slash command: its form, and what it does."""
@@ -30,6 +31,9 @@ _DETAILS = {
   --attempt N       another attempt than the newest""",
     "mcp": """\
   --runner KIND:ARG what executes agents, in every call""",
+    "setup": """\
+  --remove          take them away again
+  Every other command answers to its bare name without this.""",
     "line": """\
   The line is data: nothing in it is evaluated. `stretto line -` takes it from stdin, so that no shell sees it.""",
 }

@@ -40,6 +40,9 @@ def _parser(verb: str) -> _Parser:
     if verb == "mcp":
         parser.add_argument("--runner")
         return parser
+    if verb == "setup":
+        parser.add_argument("--remove", action="store_true")
+        return parser
     parser.add_argument("order" if verb in _ON_ORDERS else "workflow", nargs="?" if verb == "events" else None)
     if verb == "events":
         parser.add_argument("--follow", action="store_true")
@@ -131,6 +134,14 @@ def _mcp(app: App, args: argparse.Namespace) -> Iterator[str]:
 
 
 _ON_ORDERS = frozenset({"brief", "check", "steer", ORDER_REPORT})
+
+
+def _setup(app: App, args: argparse.Namespace) -> Reply:
+    from stretto.commands.setup import setup
+
+    return setup(app, remove=args.remove)
+
+
 _VERBS: dict[str, Callable[[App, argparse.Namespace], Reply | Iterator[str]]] = {
     "events": _events,
     "logs": _logs,
@@ -142,4 +153,5 @@ _VERBS: dict[str, Callable[[App, argparse.Namespace], Reply | Iterator[str]]] = 
     ORDER_REPORT: _report,
     "steer": _steer,
     "mcp": _mcp,
+    "setup": _setup,
 }

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from tests.client.request import Request
 
@@ -12,8 +13,9 @@ CHARACTERS_PER_TOKEN = 3.5
 
 def pieces(request: Request) -> Counter[str]:
     """The lines of a request's system prompt and messages, and the schema of each tool as one piece."""
-    tools = (json.dumps(tool, ensure_ascii=False, sort_keys=True) for tool in request.body.get("tools") or [])
-    return Counter([*_lines(request.system), *_lines(request.text), *tools])
+    tools: list[Any] = request.body.get("tools") or []
+    schemas = (json.dumps(tool, ensure_ascii=False, sort_keys=True) for tool in tools)
+    return Counter([*_lines(request.system), *_lines(request.text), *schemas])
 
 
 def _lines(text: str) -> Iterator[str]:
