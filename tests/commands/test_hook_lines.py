@@ -100,9 +100,13 @@ def test_what_a_person_typed_arrives_byte_for_byte_or_is_refused_at_once(client:
 
 def test_lines_that_a_shell_would_run_are_texts_for_the_handler(client: Client) -> None:
     client.types("report", """'$(touch PWNED)' --workflow-id=x""")
-    seen: list[Invocation] = []
+    seen = list[Invocation]()
 
-    typed(["report", str(client.data)], lambda invocation: seen.append(invocation) or Reply("report", ""))
+    def run(invocation: Invocation) -> Reply:
+        seen.append(invocation)
+        return Reply("report", "")
+
+    typed(["report", str(client.data)], run)
 
     (word,) = seen[0].words
     assert (word.text, seen[0].flags) == ("$(touch PWNED)", {"workflow-id": "x"})
