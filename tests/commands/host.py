@@ -2,11 +2,16 @@
 
 import io
 import json
+import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -18,9 +23,61 @@ Json = dict[str, Any]
 W = "w_001"
 ADD = ("orchestrate", "Add multiplication and subtraction", "--workflow-id", W)
 SESSION = "11111111-2222-3333-4444-555555555555"
+HOOKS = Path(__file__).parents[2] / "hooks"
 MOST_ROUNDS = 40
 PLAN = "specs/plans/001_arithmetic.md"
 ONCE = ("--attempts=1", "--debug-rounds=0")
+
+
+class Hooked(NamedTuple):
+    """How one hook ended. It must never fail the session."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def answer(self) -> Json | None:
+        """What the client was told; None if nothing."""
+        assert self.code == 0, self.err
+        found: Json | None = json.loads(self.out) if self.out else None
+        return found
+
+    @property
+    def silent(self) -> bool:
+        """Whether the hook has no say, and had no trouble."""
+        return (self.code, self.out, self.err) == (0, "", "")
+
+    @property
+    def decision(self) -> str:
+        """`allow` or `deny`; empty if the hook had no say."""
+        return str(self._specific.get("permissionDecision", ""))
+
+    @property
+    def reason(self) -> str:
+        """Why not."""
+        return str(self._specific.get("permissionDecisionReason", ""))
+
+    @property
+    def context(self) -> str:
+        """What the model is told besides."""
+        return str(self._specific.get("additionalContext", ""))
+
+    @property
+    def blocked(self) -> str:
+        """Why an agent or a session may not end yet; empty if it may."""
+        found = self.answer or {}
+        return str(found["reason"]) if found.get("decision") == "block" else ""
+
+    @property
+    def prompt(self) -> str:
+        """The prompt with which an agent begins."""
+        return str(self._specific["updatedInput"]["prompt"])
+
+    @property
+    def _specific(self) -> Json:
+        found: Json = (self.answer or {}).get("hookSpecificOutput", {})
+        return found
 
 
 @dataclass
@@ -46,6 +103,48 @@ class Host:
             self.patch.delenv("CLAUDE_PID", raising=False)
         else:
             self.patch.setenv("CLAUDE_PID", str(pid))
+
+    # A hook
+
+    def hook(self, event: str, payload: object, **environment: str) -> Hooked:
+        """What the client does at an event: `payload` as JSON on stdin; bytes go as they are."""
+        data = self.project.root.with_name("plugin-data")
+        data.mkdir(exist_ok=True)
+        (data / "python").write_text(f"{sys.executable}\n", "utf-8")
+        given = {"CLAUDE_PROJECT_DIR": str(self.project.root), "CLAUDE_PLUGIN_DATA": str(data), **environment}
+        done = subprocess.run(
+            ["/bin/sh", str(HOOKS / "run"), event],
+            input=payload if isinstance(payload, bytes) else json.dumps(payload).encode(),
+            env={**os.environ, **given},
+            cwd=self.project.root,
+            capture_output=True,
+            check=False,
+        )
+        return Hooked(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def payload(self, **more: object) -> Json:
+        """What every event of this session brings."""
+        session = os.environ["CLAUDE_CODE_SESSION_ID"]
+        return {"session_id": session, "cwd": str(self.project.root), "permission_mode": "default", **more}
+
+    def launch(self, order: str, role: str = "implementer", *, prompt: str = "", use: str = "toolu_1") -> Hooked:
+        """The session would launch an agent with an order as its prompt."""
+        tool = {"description": "Work", "prompt": prompt or order, "subagent_type": f"stretto:{role}"}
+        return self.hook("launch", self.payload(tool_name="Agent", tool_use_id=use, tool_input=tool))
+
+    def transcript(self, text: str, last: str = "", *, usage: object = None) -> Path:
+        """The transcript of an agent that was given a text."""
+        rows = [{"type": "user", "message": {"role": "user", "content": text}}]
+        said = {"id": "msg_1", "usage": usage or {"input_tokens": 7, "output_tokens": 3}, "role": "assistant"}
+        rows += [{"type": "assistant", "message": {**said, "content": [{"type": "text", "text": last}]}}]
+        place = self.project.root.with_name("agent-a1.jsonl")
+        place.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        return place
+
+    def stopped(self, place: Path, last: str, *, active: bool = False, kind: str = "stretto:implementer") -> Hooked:
+        """An agent has ended with its last words."""
+        more = {"agent_type": kind, "agent_id": "a1", "agent_transcript_path": str(place), "stop_hook_active": active}
+        return self.hook("subagent-stop", self.payload(**more, last_assistant_message=last))
 
     # The driver
 
@@ -169,10 +268,20 @@ def wrote(*names: str) -> Json:
     return {name: {"files": {f"src/calc/{name.lower()}.py": f"{name} = 1\n"}} for name in names}
 
 
-def rows_of(project: Project) -> list[str]:
-    import sqlite3
-    from contextlib import closing
+class Kept:
+    """Everything in a folder as it is now, to be had again in the same place: orders name their workspaces' paths."""
 
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._copy = folder.with_name(f"{folder.name}.kept")
+        shutil.copytree(folder, self._copy, symlinks=True)
+
+    def again(self) -> None:
+        shutil.rmtree(self.folder)
+        shutil.copytree(self._copy, self.folder, symlinks=True)
+
+
+def rows_of(project: Project) -> list[str]:
     with closing(sqlite3.connect(f"file:{project.store / 'events.db'}?mode=ro", uri=True)) as connection:
         return list(connection.iterdump())
 
