@@ -96,7 +96,7 @@ def harmless(command: str) -> bool:
     verb, _, rest = call.removeprefix("stretto ").partition(" ")
     if verb == "report":
         return _failing(rest)
-    words = rest.split()
+    words = rest.split(" ") if rest else []  # any other white space ends a command, or a word that nobody sees
     if not all(map(_plain, words)):
         return False
     return verb in _READING or (verb == "orchestrate" and len(words) == 2 and words[0] == "--resume")
