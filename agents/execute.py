@@ -4,7 +4,7 @@ Runners get the function that starts programs from whoever builds them, so that 
 limits and what dies with the driver.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -29,7 +29,8 @@ class Execute(Protocol):
     """Start a program, without a shell, and wait for it.
 
     `env` is the whole environment. After `timeout` seconds the program's process group is ended. Of each output
-    stream `limit_bytes` are kept, and `truncated` says that there was more.
+    stream `limit_bytes` are kept, and `truncated` says that there was more. `on_stdout_line` is given every line of
+    stdout as it comes.
     """
 
     async def __call__(  # noqa: D102 - the class tells it
@@ -41,4 +42,5 @@ class Execute(Protocol):
         stdin: bytes = b"",
         timeout: float | None = None,  # noqa: ASYNC109 - the program's limit, which ends its group too
         limit_bytes: int = 1_000_000,
+        on_stdout_line: Callable[[str], None] | None = None,
     ) -> Finished: ...

@@ -107,23 +107,27 @@ class Kept:
 
 
 class Lines:
-    """Cuts bytes to lines and hands each on; one that does not end is cut at 64 KiB."""
+    """Cuts bytes to lines and hands each on; one that does not end is cut at `longest` bytes, or a chunk later."""
 
-    def __init__(self, sink: Callable[[str], None] | None) -> None:
+    def __init__(self, sink: Callable[[str], None] | None, longest: int = _CHUNK) -> None:
         self._sink = sink
-        self._open = b""
+        self._longest = longest
+        self._open = bytearray()
 
     def add(self, data: bytes) -> None:
         """Take more."""
-        if self._sink:
-            *lines, self._open = (self._open + data).split(b"\n")
-            for line in lines:
-                self._sink(line.removesuffix(b"\r").decode(errors="replace"))
-            if len(self._open) >= _CHUNK:
-                self.flush()
+        if self._sink is None:
+            return
+        rest, *begun = data.split(b"\n")
+        self._open += rest
+        for part in begun:
+            self._sink(self._open.removesuffix(b"\r").decode(errors="replace"))
+            self._open = bytearray(part)
+        if len(self._open) >= self._longest:
+            self.flush()
 
     def flush(self) -> None:
         """Hand on what has no end."""
         if self._sink and self._open:
             self._sink(self._open.decode(errors="replace"))
-        self._open = b""
+        self._open.clear()

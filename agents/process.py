@@ -20,6 +20,7 @@ from stretto.state.errors import BadInput, PermanentError, StrettoError, Transie
 
 Interrupt = Callable[[], None]
 _GUARDIAN = Path(__file__).with_name("guardian.py")
+_LONGEST_LINE = 32 << 20
 _PASSING = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
 
 
@@ -51,6 +52,7 @@ async def run(
     stdin: bytes = b"",
     timeout: float | None = None,  # noqa: ASYNC109 - the timeout is part of what Finished tells
     limit_bytes: int = 1_000_000,
+    on_stdout_line: Callable[[str], None] | None = None,
     on_stderr_line: Callable[[str], None] | None = None,
     limits: Limits | None = None,
     on_start: Callable[[Interrupt], None] | None = None,
@@ -69,7 +71,9 @@ async def run(
         stdin: What it can read; not reading it is no error.
         timeout: Seconds until it is killed.
         limit_bytes: How much of stdout, and of stderr, is kept; the middle of more is left out, with a mark.
-        on_stderr_line: Called in the event loop with each line of stderr as it comes. It must not raise.
+        on_stdout_line: Called in the event loop with each line of stdout as it comes, 32 MiB of it at most. It must not
+            raise.
+        on_stderr_line: The same for stderr, 64 KiB at most.
         limits: Resource limits.
         on_start: Called once, with what interrupts the program (SIGINT, to it alone) each time it is called; when the
             program has ended that does nothing.
@@ -83,19 +87,21 @@ async def run(
     process, control = _spawn(argv, cwd, env, limits or Limits())
     if on_start:
         on_start(partial(_interrupt, control))
-    report, stdout, stderr, lines = bytearray(), Kept(limit_bytes), Kept(limit_bytes), Lines(on_stderr_line)
+    report, stdout, stderr = bytearray(), Kept(limit_bytes), Kept(limit_bytes)
+    lines = Lines(on_stdout_line, _LONGEST_LINE), Lines(on_stderr_line)
     ended = Reader(control, report.extend)
     streams = (
         Writer(cast("End", process.stdin), stdin),
-        Reader(cast("End", process.stdout), stdout.add),
-        Reader(cast("End", process.stderr), stderr.add, lines.add),
+        Reader(cast("End", process.stdout), stdout.add, lines[0].add),
+        Reader(cast("End", process.stderr), stderr.add, lines[1].add),
     )
     in_time = False
     try:
         in_time = bool((await asyncio.wait({ended.closed}, timeout=timeout))[0])
     finally:
         await _end(process, control, ended, report, streams)
-    lines.flush()
+    for open_line in lines:
+        open_line.flush()
     code, survivors = _verdict(report, argv[0])
     stderr.add(survivors)
     return Finished(

@@ -190,18 +190,29 @@ def test_input_that_nobody_reads_is_no_error() -> None:
     assert go("sh", "-c", "exec <&-; sleep 0.2; echo ok", stdin=b"x" * 5_000_000).stdout == b"ok\n"
 
 
-def test_lines_of_stderr_come_while_the_program_runs() -> None:
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_lines_come_while_the_program_runs(stream: str) -> None:
     seen: list[tuple[str, float]] = []
     started = time.monotonic()
-    script = "printf 'one\\r\\ntwo ☃\\nthr' >&2; sleep 1; printf 'ee' >&2"
+    script = "exec >&2; " * (stream == "stderr") + "printf 'one\\r\\ntwo ☃\\nthr'; sleep 1; printf 'ee'"
 
     def note(line: str) -> None:
         seen.append((line, time.monotonic() - started))
 
-    finished = go("sh", "-c", script, on_stderr_line=note)
+    listening: dict[str, Any] = {f"on_{stream}_line": note}
+    finished = go("sh", "-c", script, **listening)
     assert [line for line, _ in seen] == ["one", "two ☃", "three"]
     assert seen[1][1] < 0.9 < seen[2][1]
-    assert finished.stderr == "one\r\ntwo ☃\nthree".encode()
+    assert getattr(finished, stream) == "one\r\ntwo ☃\nthree".encode()
+
+
+def test_a_long_line_of_stdout_stays_whole() -> None:
+    seen: list[str] = []
+    finished = go(
+        sys.executable, "-c", "print('x' * 3_000_000); print('y')", on_stdout_line=seen.append, limit_bytes=10
+    )
+    assert [len(line) for line in seen] == [3_000_000, 1]
+    assert finished.truncated
 
 
 def test_eight_programs_run_at_once() -> None:
