@@ -65,7 +65,10 @@ class Api:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def on(self, when: Predicate, answer: Answering, *, times: int | None = None) -> None:
-        """Answer so when `when` holds, `times` times at most. An answer may be made from the request."""
+        """Answer so when `when` holds, `times` times at most.
+
+        An answer may be made from the request; making it may wait for other requests, which are answered meanwhile.
+        """
         self._rules.append(_Rule(when, answer, times))
 
     def talk(self, when: Predicate, *answers: Answering) -> None:
@@ -97,18 +100,22 @@ class Api:
 
     def answer(self, request: Request) -> Answer:
         """Keep the request, and find its answer."""
+        try:
+            answer = self._choose(request)
+            return answer(request) if callable(answer) else answer
+        except Exception as error:  # noqa: BLE001 - a script that breaks must not look like a server that does
+            self._problems.append(f"a rule broke: {type(error).__name__}: {error}")
+            return Failure(400, "invalid_request_error", "the script broke")
+
+    def _choose(self, request: Request) -> Answering:
         with self._lock:
             self.requests.append(request)
-            try:
-                rule = next((r for r in self._rules if r.used != r.times and r.when(request)), None)
-                if rule:
-                    rule.used += 1
-                    return rule.answer(request) if callable(rule.answer) else rule.answer
-            except Exception as error:  # noqa: BLE001 - a script that breaks must not look like a server that does
-                self._problems.append(f"a rule broke: {type(error).__name__}: {error}")
-                return Failure(400, "invalid_request_error", "the script broke")
-            self.unexpected.append(request)
-            return say(UNEXPECTED)
+            rule = next((r for r in self._rules if r.used != r.times and r.when(request)), None)
+            if rule is None:
+                self.unexpected.append(request)
+                return say(UNEXPECTED)
+            rule.used += 1
+            return rule.answer
 
 
 class _Server(ThreadingHTTPServer):

@@ -21,7 +21,8 @@ from tests.client.api import Api
 from tests.processes import left_after, marked
 
 ROOT = Path(__file__).parents[2]
-MARK = "STRETTO_CLIENT_TEST"
+MARK = "CLIENT_TEST"
+"""Of the environment: by it a process is known as one that a test started. Not STRETTO_…: the product drops those."""
 QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_AUTOUPDATER": "1",
@@ -129,6 +130,15 @@ class Claude:
         own = {"HOME": str(self.home), "PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1", MARK: self.mark}
         model = {"ANTHROPIC_API_KEY": "sk-ant-nobody", "ANTHROPIC_BASE_URL": self.api.url}
         return {**own, **QUIET, **model, **self.extra}
+
+    @property
+    def terminal(self) -> dict[str, str]:
+        """The environment of a terminal of this user, with `claude` on PATH."""
+        place = self.folder / "bin" / "claude"
+        if not place.exists():
+            place.parent.mkdir(exist_ok=True)
+            place.symlink_to(self.client)
+        return {**self.environment, "PATH": f"{place.parent}{os.pathsep}{os.environ['PATH']}"}
 
     def trust(self, *folders: Path) -> None:
         """Say that the user trusts these folders: only then do the settings in them count."""
