@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from stretto.agents.cassette import Header, same_task
+from stretto.agents.claude import ClaudeRunner
 from stretto.agents.command import CommandRunner
 from stretto.agents.execute import Execute
 from stretto.agents.host import HOST, HostRunner
@@ -16,7 +17,7 @@ from stretto.agents.runner import Runner
 from stretto.agents.script import load_script
 from stretto.state.errors import BadInput
 
-KINDS = ("host", "model:PROVIDER/NAME", "replay:PATH", "command:ARG…")
+KINDS = ("host", "claude", "claude:MODEL", "model:PROVIDER/NAME", "replay:PATH", "command:ARG…")
 
 
 def parse_runner(
@@ -30,7 +31,8 @@ def parse_runner(
     """The runner that `text` names. Relative paths in it start at the project folder.
 
     Args:
-        text: `host`, `model:PROVIDER/NAME`, `model:script/PATH`, `replay:PATH`, `replay:PATH?strict` or `command:ARG…`.
+        text: `host`, `claude`, `claude:MODEL`, `model:PROVIDER/NAME`, `model:script/PATH`, `replay:PATH`,
+            `replay:PATH?strict` or `command:ARG…`.
         project: The project folder.
         execute: Starts programs; they die with this process.
         patience: The workflow's budget for a provider's outages.
@@ -42,7 +44,8 @@ def parse_runner(
     kind, _, argument = text.strip().partition(":")
     if not kind:
         raise _nothing_plugged_in()
-    if text.strip() != HOST and (kind not in ("model", "replay", "command") or not argument):
+    alone = text.strip() in (HOST, "claude")
+    if not alone and (kind not in ("claude", "model", "replay", "command") or not argument):
         raise BadInput(f"{text!r} is not a runner.", field="runner", allowed=KINDS)
     if kind == "model":
         chat = chat_factory(argument, project=project)
@@ -51,6 +54,8 @@ def parse_runner(
         raise BadInput(f"{text!r} cannot be recorded: only a model runner has turns to record.", field="record")
     if kind == HOST:
         return HostRunner()
+    if kind == "claude":
+        return ClaudeRunner(argument, execute)
     if kind == "command":
         return CommandRunner(argument, execute, project=project)
     path, _, mode = argument.partition("?")
@@ -62,8 +67,8 @@ def parse_runner(
 def _nothing_plugged_in() -> BadInput:
     return BadInput(
         "No agent is plugged in, so nothing was started.\n"
-        "Give --runner model:anthropic/NAME (with ANTHROPIC_API_KEY set), --runner command:./agent,"
-        " --runner replay:CASSETTE, or, inside an assistant, --runner host.",
+        "Give --runner claude (your Claude Code), --runner model:anthropic/NAME (with ANTHROPIC_API_KEY set),"
+        " --runner command:./agent, --runner replay:CASSETTE, or, inside an assistant, --runner host.",
         field="runner",
         allowed=KINDS,
     )

@@ -14,6 +14,7 @@ from stretto.agents.record import Recorder
 from stretto.agents.retry import Patience, classify, patiently
 from stretto.agents.runner import Surroundings
 from stretto.agents.task import Brief, Outcome
+from stretto.state.errors import PermanentError
 
 ChatFactory = Callable[[str, str], BaseChatModel]
 """From a role's name and a lane to the model that plays it."""
@@ -55,8 +56,15 @@ class ModelRunner:
         """Hold one conversation. `brief.budget.seconds` does not count the time spent waiting for the provider.
 
         Raises:
-            PermanentError: The provider refuses (a wrong key, an unknown model), or its outage outlasted the patience.
+            PermanentError: The provider refuses (a wrong key, an unknown model), its outage outlasted the patience, or
+                the budget limits money, which no provider counts.
         """
+        if brief.budget.usd is not None:
+            raise PermanentError(
+                f"The runner {self._name!r} cannot tell what its calls cost, so it cannot keep to {brief.budget.usd:g}"
+                " USD. No model was called.",
+                next_steps=("Limit `output_tokens`, or use the runner `claude`.",),
+            )
         limit = asyncio.timeout(brief.budget.seconds)
         model = self._chat(brief.role, brief.lane).bind_tools(tools_of(brief.role))
         witness = self._record.lane(brief.lane, brief.cwd) if self._record else None

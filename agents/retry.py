@@ -152,12 +152,17 @@ def classify(error: BaseException) -> TransientError | PermanentError | None:
     if status is not None and status >= 400:
         if getattr(error, "code", None) in _EMPTY_ACCOUNT:
             return PermanentError(what, next_steps=("Check the account's credit with the provider.",))
-        if status in _PASSING_STATUS or status >= 500:
+        if passes(status):
             return TransientError(what, retry_after=retry_after(error))
         return PermanentError(what, next_steps=_cure(status))
     if isinstance(error, ConnectionError | TimeoutError) or _PASSING_NAMES.intersection(_names(error)):
         return TransientError(what)
     return None
+
+
+def passes(status: int) -> bool:
+    """Whether an HTTP status of 400 or more tells of a failure that may pass."""
+    return status in _PASSING_STATUS or status >= 500
 
 
 def _names(error: BaseException) -> set[str]:

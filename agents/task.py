@@ -21,11 +21,12 @@ class Frozen(BaseModel):
 
 
 class Budget(Frozen):
-    """Limits of one attempt. None is no limit."""
+    """Limits of one attempt. None is no limit. `usd` is refused by a runner that cannot tell what its calls cost."""
 
     seconds: float | None = Field(default=None, gt=0)
     turns: int | None = Field(default=None, gt=0)
     output_tokens: int | None = Field(default=None, gt=0)
+    usd: float | None = Field(default=None, gt=0)
 
 
 class Usage(Frozen):

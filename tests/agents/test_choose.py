@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stretto.agents.cassette import Cassette, Header, save
-from stretto.agents.choose import header_for, parse_runner
+from stretto.agents.choose import KINDS, header_for, parse_runner
 from stretto.agents.execute import Execute, Finished
 from stretto.agents.record import Recorder
 from stretto.agents.runner import Runner
@@ -52,11 +52,11 @@ def test_without_a_runner_two_lines_say_what_to_plug_in(project: Path, text: str
         assert words in lines[1]
 
 
-@pytest.mark.parametrize("text", ["claude", "model:", "telepathy:x", "replay:"])
+@pytest.mark.parametrize("text", ["claude:", "claudette", "model:", "telepathy:x", "replay:"])
 def test_an_unknown_kind_is_refused_with_the_known_ones(project: Path, text: str) -> None:
     with pytest.raises(BadInput) as caught:
         choose(text, project)
-    assert caught.value.allowed == ("host", "model:PROVIDER/NAME", "replay:PATH", "command:ARG…")
+    assert caught.value.allowed == KINDS
 
 
 @pytest.mark.parametrize("text", ["model:anthropic", "model:mistral/large", "model:/x"])

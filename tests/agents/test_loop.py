@@ -153,6 +153,11 @@ def test_the_output_budget_ends_it(tmp_path: Path) -> None:
     assert "120 output tokens; the budget is 100" in play(tmp_path, [look] * 5, budget=Budget(output_tokens=100)).error
 
 
+def test_a_budget_of_money_is_refused_before_any_call(tmp_path: Path) -> None:
+    with pytest.raises(PermanentError, match=r"cannot keep to 0\.5 USD"):
+        play(tmp_path, [], budget=Budget(usd=0.5))
+
+
 def test_the_time_limit_ends_a_tool_too(tmp_path: Path) -> None:
     sleep: Said = {"call": [{"run": {"argv": [sys.executable, "-c", "import time; time.sleep(60)"], "seconds": 0.4}}]}
     began = time.monotonic()
