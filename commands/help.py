@@ -42,8 +42,8 @@ GLOBAL = """Everywhere:
   --store DIR       the state directory (default .stretto/state at the project's root, or STRETTO_STORE)
   --project DIR     the project to work on (default: here)"""
 RUNNER = """Wherever agents work:
-  --runner KIND:ARG claude[:MODEL], model:PROVIDER/NAME, command:PROGRAM, or replay:CASSETTE
-                    (default: STRETTO_RUNNER, else `runner` in .stretto/config.toml)"""
+  --runner KIND:ARG host, claude[:MODEL], model:PROVIDER/NAME, command:PROGRAM, or replay:CASSETTE (default:
+                    STRETTO_RUNNER, else `runner` in .stretto/config.toml, else host inside an assistant)"""
 CODES = "Exit codes: 0 done, 1 failed, 2 bad input, 3 stopped and resumable, 4 store damaged."
 
 
