@@ -13,21 +13,24 @@
     ├── TransientError          exit 1   a second try can cure it (the retry module looks for this)
     └── PermanentError          exit 1   a second try cannot
 
-Standard library only: the quick doors import it.
+Standard library only, and `typing` for checkers alone: the hooks import this.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, ClassVar
 
 
 class StrettoError(Exception):
     """The root. `code` is for programs, the message for people, `next_steps` for both."""
 
-    code: ClassVar[str] = "FAILED"
-    exit_code: ClassVar[int] = 1
+    code: "ClassVar[str]" = "FAILED"
+    exit_code: "ClassVar[int]" = 1
 
     def __init__(
-        self, message: str, *, next_steps: Sequence[str] = (), details: Mapping[str, Any] | None = None
+        self, message: str, *, next_steps: "Sequence[str]" = (), details: "Mapping[str, Any] | None" = None
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -46,9 +49,9 @@ class BadInput(StrettoError):
         message: str,
         *,
         field: str = "",
-        allowed: Sequence[str] = (),
-        next_steps: Sequence[str] = (),
-        details: Mapping[str, Any] | None = None,
+        allowed: "Sequence[str]" = (),
+        next_steps: "Sequence[str]" = (),
+        details: "Mapping[str, Any] | None" = None,
     ) -> None:
         extra: dict[str, Any] = {}
         if field:
@@ -117,7 +120,7 @@ class TransientError(StrettoError):
 
     code = "TRANSIENT"
 
-    def __init__(self, message: str, *, retry_after: float | None = None, next_steps: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, next_steps: "Sequence[str]" = ()) -> None:
         super().__init__(message, next_steps=next_steps)
         self.retry_after = retry_after
 

@@ -4,15 +4,20 @@ Ids become file names, git refs and fields of the event wire line, so they are c
 """
 
 import re
-from collections.abc import Callable
-from typing import NewType
 
 from stretto.state.errors import BadInput
 
-WorkflowId = NewType("WorkflowId", str)
-"""Also the LangGraph thread id."""
-TaskId = NewType("TaskId", str)
-"""`phase/name`, or `phase/name~2` the second time that a phase runs: the same on every resume."""
+TYPE_CHECKING = False  # the hooks import this, and `typing` would cost them half as long as the interpreter's start
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NewType
+
+    WorkflowId = NewType("WorkflowId", str)
+    TaskId = NewType("TaskId", str)
+else:
+    WorkflowId = TaskId = str
+"""A workflow's id is also the LangGraph thread id. A task's is `phase/name`, or `phase/name~2` the second time that a
+phase runs: the same on every resume."""
 
 _WORKFLOW = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(~[1-9][0-9]{0,3})?")
@@ -56,6 +61,32 @@ def task_id(text: str, *, field: str = "task_id") -> TaskId:
     return TaskId(text)
 
 
+def order_id(text: str) -> tuple[str, str, int]:
+    """The workflow, the task and the number of the attempt that an order's id names.
+
+    Raises:
+        BadInput: It is no order's id.
+    """
+    workflow, _, rest = text.partition("/")
+    task, hash_, number = rest.rpartition("#")
+    if not hash_ or not number.isascii() or not number.isdecimal() or len(number) > 4 or number.startswith("0"):
+        raise BadInput(
+            f"{text[:200]!r} is not an order's id such as 'shop_001/implementation/T1#1'.",
+            field="order",
+            next_steps=("stretto workflow-status",),
+        )
+    return workflow_id(workflow, field="order"), task_id(task, field="order"), int(number)
+
+
+def is_order_id(text: str) -> bool:
+    """Whether a word is an order's id."""
+    try:
+        order_id(text)
+    except BadInput:
+        return False
+    return True
+
+
 def file_name(task: str) -> str:
     """A task id as one path component."""
     return task.replace("/", ".").replace("~", "-")
@@ -67,7 +98,7 @@ def slug(text: str, *, words: int = 4, fallback: str = "workflow") -> str:
     return "_".join(kept[:words])[:60].strip("_") or fallback
 
 
-def name_workflow(description: str, taken: Callable[[str], bool]) -> WorkflowId:
+def name_workflow(description: str, taken: "Callable[[str], bool]") -> WorkflowId:
     """`slug_001`, or the next free number."""
     base = slug(description)
     number = 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stretto.state import ids
 from stretto.state.errors import BadInput, InvalidTransition, NotFound, OrderTaken
 from stretto.state.order_rows import order_row, put_order
-from stretto.state.process import Process, is_alive
+from stretto.state.process import Process, is_gone
 from stretto.state.queries import workflow_row
 from stretto.state.rows import Order, Taker
 
@@ -23,37 +23,14 @@ STANDING = ("open", "taken", "reported")
 LONGEST_NOTE = 4_000
 _LIVING = frozenset({"RUNNING", "PAUSED"})
 
-
-def parse(text: str) -> tuple[str, str, int]:
-    """The workflow, the task and the number of the attempt that an order's id names.
-
-    Raises:
-        BadInput: It is no order's id.
-    """
-    workflow, _, rest = text.partition("/")
-    task, hash_, number = rest.rpartition("#")
-    if not hash_ or not number.isascii() or not number.isdecimal() or len(number) > 4 or number.startswith("0"):
-        raise BadInput(
-            f"{text[:200]!r} is not an order's id such as 'shop_001/implementation/T1#1'.",
-            field="order",
-            next_steps=("stretto workflow-status",),
-        )
-    return ids.workflow_id(workflow, field="order"), ids.task_id(task, field="order"), int(number)
-
-
-def is_id(text: str) -> bool:
-    """Whether a word is an order's id."""
-    try:
-        parse(text)
-    except BadInput:
-        return False
-    return True
+parse = ids.order_id
+is_id = ids.is_order_id
 
 
 def gone(order: Order) -> bool:
     """Whether whoever took it has died. One who cannot be watched (no process is known) counts as alive."""
     taker = order.taker
-    return taker is not None and bool(taker.pid) and not is_alive(Process(*taker[2:]))
+    return taker is not None and is_gone(Process(*taker[2:]))
 
 
 def make(tx: "Transaction", order: str, work: Mapping[str, Any], facts: Mapping[str, Any]) -> None:

@@ -1,18 +1,20 @@
-"""Which process is it, and does it live? A pid alone is not enough: pids are used again, and after a reboot all are."""
+"""Which process is it, and does it live? A pid alone is not enough: pids are used again, and after a reboot all are.
+
+Standard library only, and little of it: the hooks import this.
+"""
 
 import os
 import sys
-from pathlib import Path
-from typing import NamedTuple
 
 
-class Process(NamedTuple):
+class Process:
     """One process of one boot of one machine. `started` is the kernel's own mark of its start, "" if unreadable."""
 
-    pid: int
-    boot: str
-    started: str
-    host: str
+    def __init__(self, pid: int, boot: str, started: str, host: str) -> None:
+        self.pid = pid
+        self.boot = boot
+        self.started = started
+        self.host = host
 
 
 def this() -> Process:
@@ -28,11 +30,17 @@ def is_alive(process: Process) -> bool:
     return started(process.pid) == process.started
 
 
+def is_gone(process: Process) -> bool:
+    """Whether it has died. One that is not known (pid 0) cannot be watched, and counts as alive."""
+    return bool(process.pid) and not is_alive(process)
+
+
 def boot_id() -> str:
     """What differs after every reboot; "" where the system does not tell."""
     if sys.platform == "linux":
         try:
-            return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+            with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
+                return file.read().strip()
         except OSError:
             return ""
     return _told("sysctl", "-n", "kern.bootsessionuuid")
@@ -44,7 +52,8 @@ def started(pid: int) -> str | None:
         state, _, start = _told("ps", "-o", "state=,lstart=", "-p", str(pid)).partition(" ")
         return start.strip() if state and not state.startswith("Z") else None
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            text = file.read()
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()  # the name before it may hold blanks and brackets

@@ -4,41 +4,30 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from stretto.state.errors import BadInput, StrettoError
+from stretto.state import places
+from stretto.state.errors import StrettoError
 
-EVENTS = "events.db"
+EVENTS = places.EVENTS
 CHECKPOINTS = "checkpoints"
 CACHE = "cache"
-WORK = "work"
+WORK = places.WORK
 LOGS = "logs"
 
-_HOME = ".stretto"
 _IGNORED = "/state/\n/.gitignore\n"
 
 
 def find_project(start: Path) -> Path:
     """The top of the git work tree around `start`, or `start` itself where there is none. Git is not called."""
-    start = start.absolute()
-    return next((f for f in (start, *start.parents) if (f / ".git").exists()), start)
+    return Path(places.project_around(str(start.absolute())))
 
 
 def store_directory(project: Path, override: str | None, environ: Mapping[str, str]) -> Path:
-    """Where the store is: `override` (`--store`), else `STRETTO_STORE`, else `.stretto/state` in the project.
-
-    An attempt's workspace belongs to the store that it lies in, so that an agent at work there finds its order.
+    """Where the store of a project is: see `places.store_of`.
 
     Raises:
         BadInput: The name begins with `~` and a user that there is not.
     """
-    named = override or environ.get("STRETTO_STORE")
-    if not named:
-        around = project.parent.parent
-        lies_in_one = around.name == WORK and (around.parent / EVENTS).is_file()
-        return around.parent if lies_in_one else project / _HOME / "state"
-    try:
-        return Path(named).expanduser().absolute()
-    except RuntimeError as error:
-        raise BadInput(f"The store {named!r} cannot be found: {error}", field="store") from error
+    return Path(places.store_of(str(project), override, environ))
 
 
 def create(directory: Path) -> None:
@@ -51,8 +40,8 @@ def create(directory: Path) -> None:
         StrettoError: The folder cannot be made or written, or the default place is a link that leads elsewhere: a
             cloned repository must not choose where we write.
     """
-    default = directory.parent.name == _HOME and directory.name == "state"
-    if default and directory.resolve() != directory.parent.parent.resolve() / _HOME / "state":
+    default = directory.parent.name == places.HOME and directory.name == "state"
+    if default and directory.resolve() != directory.parent.parent.resolve() / places.HOME / "state":
         raise StrettoError(
             f"The store {str(directory)!r} is a link to {str(directory.resolve())!r}; nothing was written.",
             next_steps=("Remove the link, or name the place with --store DIR or STRETTO_STORE.",),
