@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from stretto.state.database import Database, damaged
+from stretto.state.database import Database
+from stretto.state.reader import damaged
 
 GENESIS = ""
 PAGE = 500

@@ -3,18 +3,17 @@
 Each statement is read to its end at once, so that no open cursor holds a lock.
 """
 
-import json
 import os
 import sqlite3
-from binascii import crc32
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from stretto.state.errors import BadInput, StoreDamaged, StrettoError
+from stretto.state.errors import BadInput, StrettoError
 from stretto.state.gate import held
+from stretto.state.reader import explain, seal, unseal
 from stretto.state.schema import INSERT, SELECT
 
 Value = str | int
@@ -62,22 +61,11 @@ class Database:
         Raises:
             StoreDamaged: A row does not match its checksum; the message names it.
         """
-        return [self._unseal(table, row) for row in self.execute(f"{SELECT[table]} {where}", parameters)]
+        return [unseal(self.path, table, row) for row in self.execute(f"{SELECT[table]} {where}", parameters)]
 
     def put(self, table: str, values: Sequence[Value]) -> None:
         """Write one row, sealed."""
-        self.execute(INSERT[table], (*values, _seal(values)))
-
-    def _unseal(self, table: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        *values, crc = row
-        if crc != _seal(values):
-            raise damaged(
-                self.path,
-                f"a row of {table!r} does not match its checksum; it begins with {values[:3]!r}",
-                table=table,
-                row=[str(v) for v in values[:3]],
-            )
-        return tuple(values)
+        self.execute(INSERT[table], (*values, seal(values)))
 
     @contextmanager
     def transaction(self) -> Generator[None]:
@@ -116,33 +104,3 @@ class Database:
                     self._connection.close()
             finally:
                 os.close(gate)
-
-
-def _seal(values: Sequence[Value]) -> int:
-    """The checksum of a row's columns. As JSON, so that `1` and `"1"`, or `"ab", "c"` and `"a", "bc"`, differ."""
-    return crc32(json.dumps(values, default=repr).encode())
-
-
-def damaged(path: Path, what: str, **details: object) -> StoreDamaged:
-    """The error for a file that is not as we left it."""
-    return StoreDamaged(
-        f"The event log {str(path)!r} is damaged: {what}. It was changed by something else, or the disk failed."
-        " Nothing was written.",
-        next_steps=("Put a backup of the store back, or move the store away and start anew.",),
-        details=details,
-    )
-
-
-def explain(error: sqlite3.Error, path: Path) -> Exception:
-    """What an error of SQLite's means for the store; errors in our own use of SQLite come back as they are."""
-    if isinstance(error, sqlite3.InterfaceError | sqlite3.ProgrammingError):
-        return error
-    name = getattr(error, "sqlite_errorname", "")
-    unharmed = f"{str(path)!r}: {error}. This change was not written; everything before it is safe."
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return StrettoError(f"Another program holds {unharmed}", next_steps=("Let it finish, then try again.",))
-    if name == "SQLITE_FULL":
-        return StrettoError(f"The disk is full, for {unharmed}", next_steps=("Free some space, then resume.",))
-    if name.startswith(("SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return StrettoError(f"Cannot work with {unharmed}", next_steps=("Check the disk and its permissions.",))
-    return damaged(path, str(error))

@@ -11,9 +11,10 @@ import sys
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
-from stretto.state.database import Database, damaged, explain
-from stretto.state.errors import BadInput, StoreDamaged, StrettoError
+from stretto.state.database import Database
+from stretto.state.errors import BadInput, StrettoError
 from stretto.state.gate import PATIENCE_SECONDS, held, held_now, open_gate
+from stretto.state.reader import check, connect, explain
 from stretto.state.schema import APPLICATION_ID, DDL, MIGRATIONS, VERSION
 
 SYNCHRONOUS = {"power": "FULL", "process": "NORMAL"}
@@ -64,7 +65,7 @@ def reader(path: Path) -> Database | None:
         try:
             connection = _connect(path, "ro")
             undo.callback(connection.close)
-            _check(connection, path)
+            check(connection, path)
         except sqlite3.Error as error:
             raise explain(error, path) from error
         undo.pop_all()
@@ -88,17 +89,7 @@ def tidy(path: Path) -> None:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    name = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    connection = sqlite3.connect(
-        f"file:{name}?mode={mode}",
-        uri=True,
-        timeout=PATIENCE_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    for pragma in ("mmap_size = 0", "trusted_schema = OFF", "cell_size_check = ON"):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
-    return connection
+    return connect(str(path.absolute()), mode, PATIENCE_SECONDS)
 
 
 def _make(path: Path) -> None:
@@ -119,21 +110,6 @@ def _make(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    ((application,),) = connection.execute("PRAGMA application_id").fetchall()
-    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
-    if application != APPLICATION_ID:
-        raise damaged(path, "it is not an event log of Stretto's")
-    if version > VERSION:
-        raise StoreDamaged(
-            f"{str(path)!r} was written by a newer Stretto: its schema is {version}, this one knows {VERSION}."
-            " It was not touched.",
-            next_steps=("Upgrade Stretto, or name another store with --store DIR.",),
-        )
-    if version != VERSION and version not in MIGRATIONS:
-        raise damaged(path, f"its schema is {version}, which never was")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

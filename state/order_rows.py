@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 from stretto.state import wire
-from stretto.state.database import Database, damaged
+from stretto.state.database import Database
+from stretto.state.reader import damaged
 from stretto.state.rows import Order, Taker
+from stretto.state.schema import STANDING
 
 
 def order_row(database: Database, workflow_id: str, task_id: str, attempt: int) -> Order | None:
@@ -22,7 +24,7 @@ def standing_orders(database: Database, workflow_id: str | None = None) -> list[
     if not _exist(database):
         return []
     mine, values = ("workflow_id = ? AND ", (workflow_id,)) if workflow_id is not None else ("", ())
-    where = f"WHERE {mine}state IN ('open', 'taken', 'reported') ORDER BY workflow_id, task_id, attempt"
+    where = f"WHERE {mine}{STANDING} ORDER BY workflow_id, task_id, attempt"
     return [_order(database, r) for r in database.read("orders", where, values)]
 
 

@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from stretto.state.database import Database, Value, damaged
+from stretto.state.database import Database, Value
+from stretto.state.reader import damaged
 from stretto.state.rows import AttemptRow, LeaseRow, Recorded, Request, WorkflowRow
 from stretto.state.wire import Event
 

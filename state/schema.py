@@ -8,6 +8,8 @@ APPLICATION_ID = 0x53545254
 VERSION = 2
 """`user_version`. A file of a newer version is refused, untouched; an older one is brought up by its next writer."""
 
+STANDING = "state IN ('open', 'taken', 'reported')"
+"""Of the orders, those that still matter to their workflow. As the index has it, or SQLite would not use that."""
 _ORDERS = (
     """
     CREATE TABLE orders (
@@ -15,7 +17,7 @@ _ORDERS = (
         taker TEXT NOT NULL, taken TEXT NOT NULL, work TEXT NOT NULL, report TEXT NOT NULL, notes TEXT NOT NULL,
         crc INTEGER NOT NULL, PRIMARY KEY (workflow_id, task_id, attempt)) WITHOUT ROWID
     """,
-    "CREATE INDEX standing_orders ON orders (workflow_id) WHERE state IN ('open', 'taken', 'reported')",
+    f"CREATE INDEX standing_orders ON orders (workflow_id) WHERE {STANDING}",
 )
 MIGRATIONS = {1: _ORDERS}
 """From each older version, the statements that lead to the next one."""

@@ -1,0 +1,198 @@
+"""Reading `events.db` with as little as can be: a hook looks into it before every change of a file.
+
+Standard library only, without `typing` and `pathlib`, each of which takes half as long as the interpreter's start. What
+holds for every reader and writer of the file stands here too: how it is connected to, and how a row is sealed.
+"""
+
+import fcntl
+import json
+import os
+import sqlite3
+from binascii import crc32
+
+from stretto.state.errors import StoreDamaged, StrettoError
+from stretto.state.schema import APPLICATION_ID, MIGRATIONS, SELECT, VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Any, Self
+
+_PATIENCE_SECONDS = 10.0
+
+
+class Reader:
+    """An `events.db` that is open for reading, by one thread and for a moment: writers may have to wait for its end."""
+
+    def __init__(self, path: str, connection: sqlite3.Connection, gate: int | None) -> None:
+        self.path = path
+        self._connection = connection
+        self._gate = gate
+
+    @classmethod
+    def open(cls, path: str) -> "Self":
+        """Open the file at an absolute path. Makes nothing, and leaves nothing behind.
+
+        Raises:
+            StoreDamaged: It is another program's file, damaged, or of a newer Stretto.
+            StrettoError: It cannot be read, or there is none.
+        """
+        gate = _hold_still(path)
+        try:
+            connection = connect(path, "ro" if gate is None else "ro&immutable=1", _PATIENCE_SECONDS)
+        except sqlite3.Error as error:
+            _let_go(gate)
+            raise explain(error, path) from error
+        found = cls(path, connection, gate)
+        try:
+            check(connection, path)
+        except BaseException as error:
+            found.close()
+            raise (explain(error, path) if isinstance(error, sqlite3.Error) else error) from error
+        return found
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def read(self, table: str, where: str, parameters: "Sequence[str | int]" = ()) -> "list[tuple[Any, ...]]":
+        """The rows of a table without their checksums, each checked.
+
+        Raises:
+            StoreDamaged: A row does not match its checksum; the message names it.
+            StrettoError: It cannot be read.
+        """
+        try:
+            rows = self._connection.execute(f"{SELECT[table]} {where}", parameters).fetchall()
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+        return [unseal(self.path, table, row) for row in rows]
+
+    def has(self, table: str) -> bool:
+        """Whether the file, which may be of an older version, has the table."""
+        return bool(self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchall())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+        if self._gate is None and _size(f"{self.path}-wal") == 0:
+            from pathlib import Path
+
+            from stretto.state.opening import tidy
+
+            tidy(Path(self.path))
+        _let_go(self._gate)
+
+
+def _hold_still(path: str) -> int | None:
+    """Keep writers out of a log that rests, so that it can be read as it lies there; None if somebody is at it.
+
+    Whoever writes or checkpoints holds the lock alone, and leaves no `-wal` when the last one has closed. A log that is
+    read without the lock needs a `-wal` and a `-shm` even at rest, and both have to be made and taken away again.
+    """
+    try:
+        gate = os.open(f"{os.path.splitext(path)[0]}.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(gate, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        os.close(gate)
+        return None
+    if _size(f"{path}-wal") is None:
+        return gate
+    os.close(gate)
+    return None
+
+
+def _let_go(gate: int | None) -> None:
+    if gate is not None:
+        os.close(gate)
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return None
+
+
+def connect(path: str, mode: str, patience: float) -> sqlite3.Connection:
+    """A connection to the file at an absolute path. `mode` is SQLite's; a lock is awaited for `patience` seconds."""
+    name = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    connection = sqlite3.connect(
+        f"file:{name}?mode={mode}", uri=True, timeout=patience, isolation_level=None, check_same_thread=False
+    )
+    for pragma in ("mmap_size = 0", "trusted_schema = OFF", "cell_size_check = ON"):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    return connection
+
+
+def check(connection: sqlite3.Connection, path: "Path | str") -> None:
+    """See that the file is ours, and of a version that we know.
+
+    Raises:
+        StoreDamaged: It is not.
+    """
+    ((application,),) = connection.execute("PRAGMA application_id").fetchall()
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    if application != APPLICATION_ID:
+        raise damaged(path, "it is not an event log of Stretto's")
+    if version > VERSION:
+        raise StoreDamaged(
+            f"{str(path)!r} was written by a newer Stretto: its schema is {version}, this one knows {VERSION}."
+            " It was not touched.",
+            next_steps=("Upgrade Stretto, or name another store with --store DIR.",),
+        )
+    if version != VERSION and version not in MIGRATIONS:
+        raise damaged(path, f"its schema is {version}, which never was")
+
+
+def seal(values: "Sequence[str | int]") -> int:
+    """The checksum of a row's columns. As JSON, so that `1` and `"1"`, or `"ab", "c"` and `"a", "bc"`, differ."""
+    return crc32(json.dumps(values, default=repr).encode())
+
+
+def unseal(path: "Path | str", table: str, row: "tuple[Any, ...]") -> "tuple[Any, ...]":
+    """A row without its checksum.
+
+    Raises:
+        StoreDamaged: It does not match its checksum.
+    """
+    *values, crc = row
+    if crc != seal(values):
+        raise damaged(
+            path,
+            f"a row of {table!r} does not match its checksum; it begins with {values[:3]!r}",
+            table=table,
+            row=[str(v) for v in values[:3]],
+        )
+    return tuple(values)
+
+
+def damaged(path: "Path | str", what: str, **details: object) -> StoreDamaged:
+    """The error for a file that is not as we left it."""
+    return StoreDamaged(
+        f"The event log {str(path)!r} is damaged: {what}. It was changed by something else, or the disk failed."
+        " Nothing was written.",
+        next_steps=("Put a backup of the store back, or move the store away and start anew.",),
+        details=details,
+    )
+
+
+def explain(error: sqlite3.Error, path: "Path | str") -> Exception:
+    """What an error of SQLite's means for the store; errors in our own use of SQLite come back as they are."""
+    if isinstance(error, sqlite3.InterfaceError | sqlite3.ProgrammingError):
+        return error
+    name = getattr(error, "sqlite_errorname", "")
+    unharmed = f"{str(path)!r}: {error}. This change was not written; everything before it is safe."
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return StrettoError(f"Another program holds {unharmed}", next_steps=("Let it finish, then try again.",))
+    if name == "SQLITE_FULL":
+        return StrettoError(f"The disk is full, for {unharmed}", next_steps=("Free some space, then resume.",))
+    if name.startswith(("SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return StrettoError(f"Cannot work with {unharmed}", next_steps=("Check the disk and its permissions.",))
+    return damaged(path, str(error))
