@@ -1,25 +1,24 @@
 """Hooks on work orders: an agent is given its brief, changes only what its order declares, and its report is kept.
 
-The client tells of every agent and every change of a file in any project, so each hook first looks whether there is a
-store here at all. Standard library only.
+The client tells of every agent and every change of a file in any project, so each hook first looks, with as few imports
+as can be, whether that is our business at all. Standard library only.
 """
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+import os
 
-from stretto.agents import transcript
-from stretto.commands import guarding
-from stretto.commands.orders import steering, taker, with_notes
-from stretto.state import orders
-from stretto.state.errors import StrettoError
-from stretto.state.log import Log
-from stretto.state.rows import Order
-from stretto.state.store import EVENTS, find_project, store_directory
+from stretto.state.places import EVENTS, project_around, store_of
 
-Payload = Mapping[str, Any]
-Answer = dict[str, Any] | None
+TYPE_CHECKING = False  # `typing` and `pathlib` would each cost a hook half as long as the interpreter's start
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from stretto.state.rows import Order
+
+    Payload = Mapping[str, Any]
+    Answer = dict[str, Any] | None
+
 OURS = "stretto:"
 _REMINDER = (
     "Your last message is not a report. Return it now: one JSON object with `status` (completed, partial or failed),"
@@ -27,18 +26,35 @@ _REMINDER = (
 )
 
 
-def launch(payload: Payload) -> Answer:
+def launch(payload: "Payload") -> "Answer":
     """Before an agent is launched: if its prompt is an order, take the order and give the agent its brief."""
     tool: Mapping[str, Any] = payload.get("tool_input") or {}
-    words = str(tool.get("prompt", "")).split()
-    order = next((w.strip("`'\".,") for w in words[:12] if "#" in w and orders.is_id(w.strip("`'\".,"))), "")
-    directory = store_of(payload)
-    if not order or directory is None or not str(tool.get("subagent_type", "")).startswith(OURS):
+    kind = str(tool.get("subagent_type", ""))
+    if not kind.startswith(OURS) or not (order := _named(str(tool.get("prompt", "")))):
         return None
-    role = str(tool["subagent_type"]).removeprefix(OURS)
+    directory = store(payload)
+    return _given(directory, order, kind.removeprefix(OURS), payload, tool) if directory else None
+
+
+def _named(prompt: str) -> str:
+    """The order that a prompt begins with, or nearly; empty if there is none."""
+    from stretto.state.ids import is_order_id
+
+    words = (word.strip("`'\".,") for word in prompt.split()[:12] if "#" in word)
+    return next((word for word in words if is_order_id(word)), "")
+
+
+def _given(directory: str, order: str, role: str, payload: "Payload", tool: "Mapping[str, Any]") -> "Answer":
+    from pathlib import Path
+
+    from stretto.commands.taking import taker, with_notes
+    from stretto.state import orders
+    from stretto.state.errors import StrettoError
+    from stretto.state.log import Log
+
     who = taker(str(payload.get("session_id", "")), str(payload.get("tool_use_id", "")))
     try:
-        with Log.open(directory) as log, log.write() as tx:
+        with Log.open(Path(directory)) as log, log.write() as tx:
             found = orders.take(tx, order, who)
             _for_role(found, role)
             text = with_notes(found, orders.read_notes(tx, order))
@@ -47,61 +63,78 @@ def launch(payload: Payload) -> Answer:
     return allow("", updatedInput={**tool, "prompt": text})
 
 
-def _for_role(order: Order, role: str) -> None:
+def _for_role(order: "Order", role: str) -> None:
+    from stretto.state.errors import StrettoError
+
     meant = str(order.work["brief"]["role"])
     if meant != role:
         raise StrettoError(f"Order {order.id!r} is for the agent {OURS}{meant}; nothing was taken.")
 
 
-def guard(payload: Payload) -> Answer:
+def guard(payload: "Payload") -> "Answer":
     """Before a file is changed: an agent at work on an order stays inside what its order declares."""
-    if (directory := store_of(payload)) is None:
+    if not (directory := store(payload)):
         return None
+    from stretto.state.standing import look, orders
+
+    with look(directory) as reader:
+        found = [order for order in orders(reader) if order.state != "reported"]
+    if not found:
+        return None
+    from stretto.commands.guarding import judge
+
     tool: Mapping[str, Any] = payload.get("tool_input") or {}
-    path = Path(str(payload.get("cwd", ""))) / str(tool.get("file_path") or tool.get("notebook_path") or "")
-    log = Log.find(directory)
-    if log is None:
-        return None
-    with log:
-        standing = [o for o in log.standing_orders() if o.state != "reported"]
-    verdict = guarding.judge(path, standing, by_agent=str(payload.get("agent_type", "")).startswith(OURS))
+    path = os.path.join(str(payload.get("cwd", "")), str(tool.get("file_path") or tool.get("notebook_path") or ""))
+    verdict = judge(path, found, by_agent=str(payload.get("agent_type", "")).startswith(OURS))
     if verdict is None:
         return None
-    if verdict.denied:
+    if verdict.denied or verdict.order is None:
         return deny(verdict.denied)
-    return allow(_news(directory, verdict.order))
+    return allow(_news(directory, verdict.order.id) if verdict.order.unread else "")
 
 
-def _news(directory: Path, order: str) -> str:
+def _news(directory: str, order: str) -> str:
     """What a person has said to the agent since it looked last."""
-    log = Log.find(directory)
-    if log is None:
-        return ""
-    with log:
-        found = log.order(*orders.parse(order))
-    if found is None or not orders.unread(found):
-        return ""
-    with Log.open(directory) as written, written.write() as tx:
-        return "\n".join(steering(note) for note in orders.read_notes(tx, order))
+    from pathlib import Path
+
+    from stretto.commands.taking import steering
+    from stretto.state.log import Log
+    from stretto.state.orders import read_notes
+
+    with Log.open(Path(directory)) as log, log.write() as tx:
+        return "\n".join(steering(note) for note in read_notes(tx, order))
 
 
-def subagent_stop(payload: Payload) -> Answer:
+def subagent_stop(payload: "Payload") -> "Answer":
     """When an agent ends: keep its last message as the report of its order, with what it used.
 
     It is sent back once if that is no report, and once for each word that a person has said to it in time; never more.
     """
-    directory = store_of(payload)
-    if directory is None or not str(payload.get("agent_type", "")).startswith(OURS):
+    if not str(payload.get("agent_type", "")).startswith(OURS) or not (directory := store(payload)):
         return None
+    from pathlib import Path
+
+    from stretto.agents.transcript import order_of
+
     place = str(payload.get("agent_transcript_path", ""))
-    if not (order := transcript.order_of(Path(place))):
-        return None
-    if news := _news(directory, order):
-        return {"decision": "block", "reason": f"{news}\nTake it into account, then report anew."}
+    order = order_of(Path(place))
+    return _reported(directory, order, place, payload) if order else None
+
+
+def _reported(directory: str, order: str, place: str, payload: "Payload") -> "Answer":
+    from pathlib import Path
+
+    from stretto.commands.taking import steering
+    from stretto.state import orders
+    from stretto.state.log import Log
+
     text = str(payload.get("last_assistant_message") or "")
-    if not is_report(text) and not payload.get("stop_hook_active"):
-        return {"decision": "block", "reason": _REMINDER}
-    with Log.open(directory) as log, log.write() as tx:
+    with Log.open(Path(directory)) as log, log.write() as tx:
+        if notes := orders.read_notes(tx, order):
+            news = "\n".join(map(steering, notes))
+            return {"decision": "block", "reason": f"{news}\nTake it into account, then report anew."}
+        if not is_report(text) and not payload.get("stop_hook_active"):
+            return {"decision": "block", "reason": _REMINDER}
         orders.report(tx, order, {"text": text, "transcript": place, "agent": str(payload.get("agent_id", ""))})
     return None
 
@@ -118,24 +151,22 @@ def is_report(text: str) -> bool:
     return isinstance(found, dict) and "status" in found
 
 
-def store_of(payload: Payload) -> Path | None:
-    """The store of the project that the session works on; None where there is none."""
-    import os
-
+def store(payload: "Payload") -> str:
+    """The store of the project that the session works on; empty where there is none."""
     cwd = os.environ.get("CLAUDE_PROJECT_DIR") or str(payload.get("cwd", ""))
-    directory = store_directory(find_project(Path(cwd)), None, os.environ)
-    return directory if (directory / EVENTS).is_file() else None
+    directory = store_of(project_around(os.path.abspath(cwd)), None, os.environ)
+    return directory if os.path.isfile(os.path.join(directory, EVENTS)) else ""
 
 
-def deny(why: str) -> dict[str, Any]:
+def deny(why: str) -> "dict[str, Any]":
     """The answer that keeps the client from using a tool, and tells the model why."""
     return _decision("deny", permissionDecisionReason=why)
 
 
-def allow(context: str, **more: Any) -> dict[str, Any]:
+def allow(context: str, **more: "Any") -> "dict[str, Any]":
     """The answer that lets a tool be used without asking the person; `context` is told to the model."""
     return _decision("allow", **({"additionalContext": context} if context else {}), **more)
 
 
-def _decision(decision: str, **more: Any) -> dict[str, Any]:
+def _decision(decision: str, **more: "Any") -> "dict[str, Any]":
     return {"hookSpecificOutput": {"hookEventName": "PreToolUse", "permissionDecision": decision, **more}}

@@ -3,28 +3,30 @@
 Standard library only.
 """
 
-from collections.abc import Mapping
-from typing import Any, cast
+from stretto.commands.hook_orders import OURS, allow, store
 
-from stretto.commands.hook_orders import OURS, Answer, Payload, allow, store_of
-from stretto.state import lease, orders
-from stretto.state.log import Log
-from stretto.state.rows import Order
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from stretto.commands.hook_orders import Answer, Payload
+    from stretto.state.reader import Reader
+    from stretto.state.standing import Standing
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./#~=-")
 _READING = frozenset({"brief", "check", "workflow-status", "events", "logs", "diff"})
 _SAFE_IN_QUOTES = frozenset(" ,;:'()[]{}?&|<>*+@%^") | _PLAIN
 
 
-def start(payload: Payload) -> Answer:
+def start(payload: "Payload") -> "Answer":
     """When a session starts: one line for each workflow that waits for somebody to go on with it."""
-    directory = store_of(payload)
-    log = Log.find(directory) if directory else None
-    if log is None:
+    if not (directory := store(payload)):
         return None
-    with log:
-        rows = [row for row in log.workflows() if row.status in ("RUNNING", "PAUSED")]
-        lines = [line for row in rows if (line := _waits(log, row.id, row.status))]
+    from stretto.state.standing import begun, look
+
+    with look(directory) as reader:
+        lines = [line for name, status in begun(reader) if (line := _waits(reader, name, status))]
     if not lines:
         return None
     said = "\n".join(lines)
@@ -34,28 +36,29 @@ def start(payload: Payload) -> Answer:
     }
 
 
-def _waits(log: Log, workflow: str, status: str) -> str:
-    standing = log.standing_orders(workflow)
-    holder = lease.holder(log, workflow)
+def _waits(reader: "Reader", workflow: str, status: str) -> str:
+    from stretto.state.standing import driven, orders
+
     again = f"/stretto:orchestrate --resume {workflow} goes on."
     if status == "RUNNING":
-        return "" if holder and holder.alive else f"Stretto: {workflow} was cut off; {again}"
-    if not standing:
+        return "" if driven(reader, workflow) else f"Stretto: {workflow} was cut off; {again}"
+    if not (left := orders(reader, workflow)):
         return ""
-    lost = sum(order.state == "taken" and orders.gone(order) for order in standing)
-    left = f", {lost} of them left by agents that are gone" if lost else ""
-    return f"Stretto: {workflow} waits for {len(standing)} work order{'' if len(standing) == 1 else 's'}{left}; {again}"
+    lost = sum(order.state == "taken" and order.gone for order in left)
+    told = f", {lost} of them left by agents that are gone" if lost else ""
+    return f"Stretto: {workflow} waits for {len(left)} work order{'' if len(left) == 1 else 's'}{told}; {again}"
 
 
-def stop(payload: Payload) -> Answer:
+def stop(payload: "Payload") -> "Answer":
     """When a session would stop: say so once if what its agents have reported is not taken up."""
-    directory = None if payload.get("stop_hook_active") else store_of(payload)
     at_work = any(str(t.get("agent_type", "")).startswith(OURS) for t in _tasks(payload))
-    log = Log.find(directory) if directory and not at_work else None
-    if log is None:
+    if payload.get("stop_hook_active") or at_work or not (directory := store(payload)):
         return None
-    with log:
-        mine = [o for o in log.standing_orders() if _reported_here(o, str(payload.get("session_id", "")))]
+    from stretto.state.standing import look, orders
+
+    session = str(payload.get("session_id", ""))
+    with look(directory) as reader:
+        mine = [o for o in orders(reader) if _reported_here(o, session)]
     if not mine:
         return None
     names = dict.fromkeys(o.workflow_id for o in mine)
@@ -63,17 +66,17 @@ def stop(payload: Payload) -> Answer:
     return {"decision": "block", "reason": f"Agents have reported and their work is not taken up yet. Run: {told}"}
 
 
-def _tasks(payload: Payload) -> list[Mapping[str, Any]]:
-    found: object = payload.get("background_tasks")
-    tasks = cast("list[object]", found) if isinstance(found, list) else []
-    return [cast("Mapping[str, Any]", t) for t in tasks if isinstance(t, Mapping)]
+def _tasks(payload: "Payload") -> "list[dict[str, Any]]":
+    found: Any = payload.get("background_tasks")
+    tasks: list[Any] = found if found.__class__ is list else []
+    return [task for task in tasks if task.__class__ is dict]
 
 
-def _reported_here(order: Order, session: str) -> bool:
-    return order.state == "reported" and order.taker is not None and order.taker.session == session
+def _reported_here(order: "Standing", session: str) -> bool:
+    return order.state == "reported" and order.taken_in == session
 
 
-def shell(payload: Payload) -> Answer:
+def shell(payload: "Payload") -> "Answer":
     """Before a shell command that begins with `stretto`: let it run if it can only do what orders are made of.
 
     Whatever a shell could make more of, and whatever decides for the person (a gate, a new workflow), is left to the
@@ -104,9 +107,11 @@ def harmless(command: str) -> bool:
 
 def _failing(rest: str) -> bool:
     """`ORDER --failed "WHY"`, where the reason holds nothing that a shell would expand."""
+    from stretto.state.ids import is_order_id
+
     order, _, flag = rest.partition(" --failed ")
     quoted = len(flag) > 1 and flag[0] == flag[-1] == '"'
-    return orders.is_id(order) and quoted and _SAFE_IN_QUOTES.issuperset(flag[1:-1])
+    return is_order_id(order) and quoted and _SAFE_IN_QUOTES.issuperset(flag[1:-1])
 
 
 def _plain(word: str) -> bool:

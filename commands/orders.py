@@ -8,22 +8,13 @@ from typing import Any, cast
 
 from stretto.commands.app import App
 from stretto.commands.reply import Reply
+from stretto.commands.taking import taker, with_notes
 from stretto.state import orders
 from stretto.state.errors import BadInput, NotFound
 from stretto.state.log import Log
-from stretto.state.process import boot_id, started
-from stretto.state.rows import Order, Taker
 
 MOST_BYTES = 4_000_000
 _STATUSES = ("completed", "partial", "failed")
-
-
-def taker(session: str, agent: str) -> Taker:
-    """Who asks: an agent of this session of the assistant, leased to the assistant's process where it names one."""
-    text = os.environ.get("CLAUDE_PID", "")
-    pid = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
-    since = started(pid) if pid else None
-    return Taker(session, agent, pid if since else 0, boot_id(), since or "", os.uname().nodename)
 
 
 def brief(app: App, order: str) -> Reply:
@@ -39,16 +30,6 @@ def brief(app: App, order: str) -> Reply:
         found = orders.take(tx, order, taker(session, ""))
         notes = orders.read_notes(tx, order)
     return Reply("brief", with_notes(found, notes), dict(found.work["brief"]), workflow_id=found.workflow_id)
-
-
-def with_notes(order: Order, notes: list[str]) -> str:
-    """The text of a brief, and what a person has said since it was written."""
-    return "\n".join([str(order.work["text"]), *(steering(note) for note in notes)])
-
-
-def steering(note: str) -> str:
-    """A person's word to an agent at work."""
-    return f"The person who began this workflow says of your order: {note}"
 
 
 def report(app: App, order: str, said: dict[str, Any]) -> Reply:
