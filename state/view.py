@@ -57,8 +57,9 @@ def _enter(view: WorkflowView, event: Event, status: str) -> None:
     if status in ("COMPLETED", "FAILED", "CANCELLED"):
         view.finished = view.updated
     if status != "RUNNING" or event.type == "WORKFLOW_RESUMED":
+        over = status in ("COMPLETED", "CANCELLED") or _text(event.data, "runner") not in ("", "host")
         for task in view.tasks.values():
-            if not task.order or status in ("COMPLETED", "CANCELLED"):  # agents outside go on without a driver
+            if over or not task.order:  # agents outside go on without a driver, until another runner takes over
                 _interrupt(view, task)
 
 
