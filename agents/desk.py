@@ -1,5 +1,6 @@
 """The desk: where a driver hands work orders out, and takes up what was reported of them."""
 
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ Work order {order}
 
 Your workspace is {cwd}
 It is a copy of the project for you alone. Name files by absolute paths below it, and begin each command with
-`cd {cwd} && `. Nothing outside of it is yours to change.
+`cd {quoted} && `. Nothing outside of it is yours to change.
 
 {instructions}
 
@@ -77,7 +78,7 @@ class Desk:
         work = {
             "phase": brief.phase,
             "brief": brief.model_dump(mode="json"),
-            "text": _PLACE.format(order=brief.idempotency_key, cwd=brief.cwd, instructions=instructions(brief)),
+            "text": _text(brief),
             "workspace": dict(workspace),
             "seconds": seconds,
             "started": started,
@@ -96,6 +97,12 @@ class Desk:
         if self._log.standing_orders(workflow_id):
             with self._log.write(self._fence) as tx:
                 tx.void_orders(workflow_id)
+
+
+def _text(brief: Brief) -> str:
+    """What an agent is told."""
+    quoted, told = shlex.quote(brief.cwd), instructions(brief)
+    return _PLACE.format(order=brief.idempotency_key, cwd=brief.cwd, quoted=quoted, instructions=told)
 
 
 def _expired(order: Order) -> bool:

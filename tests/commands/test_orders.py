@@ -1,17 +1,19 @@
 """Work orders one at a time: taking, reporting, judging, handing out again."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.commands.door import Project
+from tests.commands.door import Project, copied
 from tests.commands.host import ONCE, Host, W, names, orders_of, task, wrote
 
 OTHER = "99999999-8888-7777-6666-555555555555"
@@ -209,6 +211,24 @@ def test_what_a_killed_session_has_reported_counts(host: Host) -> None:
     ran = host.go_on()
 
     assert (ran.code, host.project.types(W).count("TASK_REASSIGNED")) == (0, 0)
+
+
+def test_a_brief_says_how_to_get_to_a_workspace_with_a_blank_in_its_path(
+    pristine: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = copied(pristine, tmp_path / "it's a $folder")
+    monkeypatch.chdir(project.root)
+    host = Host(project, monkeypatch)
+    project.agent(wrote("T1"))
+    host.implement(task("T1"))
+
+    told = host.project.run("brief", T1).out
+
+    (step,) = re.findall(r"`(cd .+) && `", told)
+    shown = subprocess.run(["/bin/sh", "-c", f"{step} && pwd"], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == host.order(T1).work["brief"]["cwd"]
+    assert host.report(T1, host.work(host.brief(T1).json["result"])).code == 0
+    assert host.finish(host.go_on()).code == 0
 
 
 # Reporting and judging
