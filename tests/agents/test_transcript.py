@@ -152,7 +152,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(), inner, max_size=4),
     max_leaves=12,
 )
-ROWS = st.builds(lambda kind, message: {"type": kind, "message": message}, st.sampled_from(["user", "assistant"]), JSON)
+ROWS = st.fixed_dictionaries({"type": st.sampled_from(["user", "assistant"]), "message": JSON})
 
 
 @given(st.lists(ROWS | JSON, max_size=6))

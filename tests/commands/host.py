@@ -150,18 +150,19 @@ class Host:
 
     def start(self, *args: str) -> Ran:
         """Begin the workflow; no runner is named, as inside the assistant."""
-        return self._drive(*(args or ADD))
+        return self.drive(*(args or ADD))
 
     def implement(self, *tasks: str, flags: Iterable[str] = ()) -> Ran:
         """Begin to implement a plan of these tasks, each as of `task`: its orders are the first."""
         head = "# Arithmetic Implementation Plan\n\n## Implementation Phases\n\n### Phase 1: All\n\nTasks:"
         self.project.commit({PLAN: "\n".join([head, *tasks, ""])}, "Plan")
-        return self._drive("implement", PLAN, "--workflow-id", W, *flags)
+        return self.drive("implement", PLAN, "--workflow-id", W, *flags)
 
     def go_on(self, *args: str) -> Ran:
-        return self._drive("orchestrate", "--resume", W, *args)
+        return self.drive("orchestrate", "--resume", W, *args)
 
-    def _drive(self, *args: str) -> Ran:
+    def drive(self, *args: str) -> Ran:
+        """Call a command that hands orders out."""
         ran = self.project.run(*args, "--json")
         self.rounds.append(orders_of(ran))
         return ran

@@ -153,7 +153,7 @@ def test_an_order_that_declares_nothing_may_change_anything_inside(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = Host(project, monkeypatch)
-    host._drive("subagents", "{}", '[{"id": "T1", "description": "Do it"}]', "--workflow-id", W)
+    host.drive("subagents", "{}", '[{"id": "T1", "description": "Do it"}]', "--workflow-id", W)
     (order,) = host.standing()
     host.launch(order)
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def host(project: Project, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 
 @contextmanager
-def living() -> Iterator["subprocess.Popen[bytes]"]:
+def living() -> Generator["subprocess.Popen[bytes]"]:
     """A process that orders can be leased to."""
     process = subprocess.Popen([sys.executable, "-I", "-S", "-c", "input()"], stdin=subprocess.PIPE)
     try:
