@@ -4,7 +4,7 @@ import asyncio
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,37 +100,43 @@ class LocalExecutor:
         return outcome
 
     async def _attempt(self, task: Task, number: int, inputs: dict[str, Outcome], feedback: str) -> Outcome:
+        """One attempt in a workspace of its own; that of an order stays until it is told how the attempt ended."""
         proven = self._proven(task, number)
         desk = self._desk if task.prompt else None
         if proven is None and desk is None:
             self._start(task, number)
+        leaving = AsyncExitStack()
+        told = False
         try:
-            outcome = await self._worked(task, number, inputs, feedback, proven)
-        except (Fenced, StoreDamaged, Pending):
-            raise  # nothing may be written any more, or nothing is to be said yet
-        except Exception as error:  # noqa: BLE001 - whatever broke is this attempt's failure; its siblings go on
-            outcome = failed(self._trouble(task, number, error))
-        if outcome.status == "failed":
-            self._failed(task, number, outcome)
-        if desk:
-            desk.close(key(task, number))
+            outcome = await self._worked(leaving, task, number, inputs, feedback, proven)
+            if outcome.status == "failed":
+                self._failed(task, number, outcome)
+            elif desk:
+                desk.close(key(task, number))
+            told = True
+        finally:
+            if told or desk is None:
+                await leaving.aclose()
         return outcome
 
     async def _worked(
-        self, task: Task, number: int, inputs: dict[str, Outcome], feedback: str, proven: "_Proven | None"
+        self,
+        leaving: AsyncExitStack,
+        task: Task,
+        number: int,
+        inputs: dict[str, Outcome],
+        feedback: str,
+        proven: "_Proven | None",
     ) -> Outcome:
-        """One attempt in a workspace of its own; one that is proven already is landed from where it stood."""
-        workspace = await self._workspace(task, number, proven)
-        done = True
+        """What came of an attempt; one that is proven already is landed from where it stood."""
         try:
+            workspace = await self._workspace(task, number, proven)
+            leaving.push_async_callback(_close, workspace)
             return await self._in_workspace(workspace, task, number, inputs, feedback, proven)
-        except Pending:
-            done = False  # it is the workspace of whoever takes the order
-            raise
-        finally:
-            if done:
-                with suppress(StrettoError, OSError):  # whoever opens it next removes what is left
-                    await workspace.close()
+        except (Fenced, StoreDamaged, Pending):
+            raise  # nothing may be written any more, or nothing is to be said yet
+        except Exception as error:  # noqa: BLE001 - whatever broke is this attempt's failure; its siblings go on
+            return failed(self._trouble(task, number, error))
 
     async def _workspace(self, task: Task, number: int, proven: "_Proven | None") -> Workspace:
         """A fresh workspace, or the one in which somebody has carried out the attempt's order."""
@@ -297,6 +303,11 @@ class LocalExecutor:
             )
             tx.event("TASK_FAILED", task.workflow_id, task.phase, facts, severity="warning")
             orders.close(tx, key(task, number))
+
+
+async def _close(workspace: Workspace) -> None:
+    with suppress(StrettoError, OSError):  # whoever opens it next removes what is left
+        await workspace.close()
 
 
 def key(task: Task, number: int) -> str:

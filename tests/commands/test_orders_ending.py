@@ -1,9 +1,9 @@
 """Work orders that somebody interferes with: another runner, a person who cancels, takes back, stops, decides."""
 
-import json
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -98,36 +98,75 @@ def test_after_another_runner_has_stopped_orders_are_handed_out_again(host: Host
     assert {a.key for a in host.attempts() if a.task_id.startswith("implementation/")} == {T1, T2}
 
 
+@dataclass
+class Waiting:
+    """A check that begins, and waits until it may go on."""
+
+    begun: Path
+    go: Path
+
+    @property
+    def command(self) -> str:
+        begin = f"import pathlib,time;pathlib.Path({str(self.begun)!r}).touch()"
+        wait = f"[time.sleep(0.05) for _ in range(600) if not pathlib.Path({str(self.go)!r}).exists()]"
+        return f'python -c "{begin};{wait}"'
+
+
+@pytest.fixture
+def waiting(project: Project) -> Waiting:
+    return Waiting(project.root.with_name("begun"), project.root.with_name("go"))
+
+
+def interrupted(host: Host, waiting: Waiting, *signals: int) -> int:
+    """Go on until the check waits, and send these signals; the driver's exit code."""
+    driver = host.project.start("orchestrate", "--resume", W, "--json")
+    try:
+        wait_for(waiting.begun.exists, "the check to begin")
+        for number in signals:
+            driver.send_signal(number)
+            time.sleep(0.3)
+        if len(signals) == 1:
+            waiting.go.touch()
+        driver.communicate(timeout=SECONDS)
+    finally:
+        waiting.go.touch()
+        driver.kill()
+        driver.wait()
+    return driver.returncode
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_driver_that_is_told_to_stop_leaves_standing_orders_their_workspaces(host: Host, number: int) -> None:
-    """T2 is being proven, by a check that waits, when the order to stop comes."""
-    begun, go = host.project.root.with_name("begun"), host.project.root.with_name("go")
-    waiting = f"import pathlib,time;pathlib.Path({str(begun)!r}).touch()"
-    loop = f"[time.sleep(0.05) for _ in range(600) if not pathlib.Path({str(go)!r}).exists()]"
-    host.implement(task("T1"), task("T2", check=f'python -c "{waiting};{loop}"'), task("T3", after="T2"))
+def test_a_driver_that_is_told_to_stop_leaves_standing_orders_their_workspaces(
+    host: Host, waiting: Waiting, number: int
+) -> None:
+    """T2 is being proven when the order to stop comes."""
+    host.implement(task("T1"), task("T2", check=waiting.command), task("T3", after="T2"))
     half = Path(host.brief(T1).json["result"]["cwd"], "half.py")
     half.write_text("half", "utf-8")
     host.carry_out(T2)
-    driver = host.project.start("orchestrate", "--resume", W, "--json")
-    try:
-        wait_for(begun.exists, "the check to begin")
-        driver.send_signal(number)
-        time.sleep(0.3)
-        go.touch()
-        out, err = driver.communicate(timeout=SECONDS)
-    finally:
-        go.touch()
-        driver.kill()
-        driver.wait()
 
-    assert driver.returncode == 3, err
+    assert interrupted(host, waiting, number) == 3
+
     assert half.read_text("utf-8") == "half"
     assert host.standing()[T1] == "taken"
-    ran = host.go_on()
-    assert names(orders_of(ran, "taken")) == ["T1#1"]
+    assert names(orders_of(host.go_on(), "taken")) == ["T1#1"]
     assert half.exists()
-    assert json.loads(out)["result"]["status"] == "paused"
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_ended_while_it_judges_a_report_leaves_it_to_the_next(host: Host, waiting: Waiting) -> None:
+    host.implement(task("T1", check=waiting.command), flags=("--attempts=1", "--debug-rounds=0"))
+    host.carry_out(T1)
+
+    assert interrupted(host, waiting, signal.SIGINT, signal.SIGINT) == 3
+
+    assert host.standing() == {T1: "reported"}
+    ran = host.go_on()
+    assert ran.code == 0, ran.out
+    assert "TASK_FAILED" not in host.project.types(W)
+    assert (host.project.root / "src/calc/t1.py").is_file()
+    assert (host.workspaces(), host.worktrees()) == ([], [])
 
 
 @pytest.mark.slow

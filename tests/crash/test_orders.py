@@ -6,7 +6,7 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from itertools import chain, repeat
@@ -17,12 +17,15 @@ import pytest
 
 from stretto.commands.cli import main
 from stretto.state.rows import Order
+from tests.commands.host import Kept
 from tests.crash import agent
 from tests.crash.bench import WORKFLOW, Bench, Ending, Warm
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 SMALL = (1, 2, 5)
-KILLS = 25
+KILLS = 12
+STEPS, STRIDE = 40, 4
+"""How many durable steps of judging two reports are tried, and every how manieth in one run."""
 FIRST_TRY = "T2#1"
 """The attempt that fails, so that a second one has to follow."""
 
@@ -56,6 +59,10 @@ class Session:
 
     def whole(self) -> int:
         """From the start to the end; the exit code of the last driver."""
+        return self.until(lambda: False)
+
+    def until(self, stop: Callable[[], bool]) -> int:
+        """From the start until `stop` says so after agents have reported, or the end."""
         while True:
             driver = self.bench.go_on(fuse=next(self.fuses))
             code = driver.wait()
@@ -67,6 +74,8 @@ class Session:
             if self.bench.begun():
                 assert not {o.id for o in self.bench.standing()} & self.bench.ended()
                 self.carry_out()
+                if stop():
+                    return code
 
     def carry_out(self) -> None:
         """Whatever is open, also after a driver was killed that could not say so any more."""
@@ -140,3 +149,21 @@ def test_a_driver_may_die_after_any_durable_step_while_orders_stand(
             session.check()
             assert not Ending.of(bench).differs(undisturbed)
             kills += max(session.kills, 1)
+
+
+def test_a_driver_may_die_at_any_step_of_judging_reports(
+    tmp_path: Path, warm: Warm, undisturbed: Ending, chance: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T1 is done, and T2 says that it failed: one is proven and landed, the other handed out again."""
+    with Handing(tmp_path / "bench", warm=warm, parts=SMALL) as bench:
+        session = Session(bench, monkeypatch, repeat(0))
+        session.until(lambda: any("/T2#1" in o.id and o.state == "reported" for o in bench.standing()))
+        assert {o.state for o in bench.standing()} == {"reported"}
+        kept, done = Kept(bench.folder), [*session.carried_out]
+        for fuse in range(chance.randint(1, STRIDE), STEPS, STRIDE):
+            kept.again()
+            session = Session(bench, monkeypatch, chain([fuse], repeat(0)), [*done])
+            assert session.whole() == 0, bench.said()
+            assert session.kills == 1, f"it takes less than {fuse} steps"
+            session.check()
+            assert not Ending.of(bench).differs(undisturbed)
