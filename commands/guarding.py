@@ -68,7 +68,7 @@ def _locked(real: str, standing: "Sequence[Standing]") -> Verdict | None:
     for order in standing:
         place, declared = order.work["workspace"], order.work["brief"]["writes"]
         project = os.path.realpath(place["project"])
-        if order.state != "taken" or not declared or not _within(real, project):
+        if order.state != "taken" or order.gone or not declared or not _within(real, project):
             continue
         name = os.path.relpath(real, project)
         if not undeclared(declared, [name]):

@@ -124,10 +124,11 @@ def subagent_stop(payload: "Payload") -> "Answer":
 def _reported(directory: str, order: str, place: str, payload: "Payload") -> "Answer":
     from pathlib import Path
 
-    from stretto.commands.taking import steering
+    from stretto.commands.taking import steering, taker
     from stretto.state import orders
     from stretto.state.log import Log
 
+    by = taker(str(payload.get("session_id", "")), "")
     text = str(payload.get("last_assistant_message") or "")
     with Log.open(Path(directory)) as log, log.write() as tx:
         if notes := orders.read_notes(tx, order):
@@ -135,7 +136,7 @@ def _reported(directory: str, order: str, place: str, payload: "Payload") -> "An
             return {"decision": "block", "reason": f"{news}\nTake it into account, then report anew."}
         if not is_report(text) and not payload.get("stop_hook_active"):
             return {"decision": "block", "reason": _REMINDER}
-        orders.report(tx, order, {"text": text, "transcript": place, "agent": str(payload.get("agent_id", ""))})
+        orders.report(tx, order, {"text": text, "transcript": place, "agent": str(payload.get("agent_id", ""))}, by)
     return None
 
 

@@ -1,6 +1,8 @@
 """The hooks on work orders, through the door that the client uses: `sh hooks/run EVENT`."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +182,16 @@ def test_a_file_that_an_agent_changes_is_locked_for_the_session_of_the_person(ho
     assert change(host, root / "src/calc/t1.py", by="").silent
 
 
+def test_a_file_is_not_locked_by_an_agent_that_is_gone(host: Host) -> None:
+    with subprocess.Popen(["sleep", "60"]) as lost:
+        host.be("lost", lost.pid)
+        host.launch(T1)
+        assert change(host, host.project.root / "src/calc/t1.py", by="").decision == "deny"
+        lost.kill()
+
+    assert change(host, host.project.root / "src/calc/t1.py", by="").silent
+
+
 def test_a_project_without_a_store_or_orders_is_none_of_our_business(host: Host, tmp_path: Path) -> None:
     host.launch(T1)
     other = tmp_path / "other"
@@ -295,6 +307,26 @@ def test_last_words_that_are_no_report_are_sent_back_once_and_then_kept(host: Ho
     host.go_on()
     feedback = host.brief(f"{W}/implementation/T1#2").json["result"]["feedback"]
     assert feedback
+
+
+def test_an_agent_of_another_session_does_not_report_for_who_has_the_order_now(host: Host) -> None:
+    with subprocess.Popen(["sleep", "60"]) as lost:
+        host.be("lost", lost.pid)
+        place = host.transcript(host.launch(T1).prompt, DONE)
+        lost.kill()
+    host.go_on()
+    host.be("new", os.getpid())
+    host.launch(T1)
+    before = host.rows()
+    host.be("lost", os.getppid())
+
+    late = host.stopped(place, DONE)
+
+    assert (late.code, late.out, "ORDER" in late.err or "Order" in late.err) == (0, "", True)
+    assert host.rows() == before
+    host.be("new", os.getpid())
+    assert host.stopped(place, DONE).silent
+    assert host.order(T1).state == "reported"
 
 
 @pytest.mark.parametrize("last", [f"```json\n{DONE}\n```", f"Here it is:\n```\n{DONE}\n```\nThat is all."])

@@ -37,7 +37,8 @@ FACTS = {"role": "implementer", "title": "One"}
 
 
 def me(session: str = "s1", agent: str = "a1") -> Taker:
-    return Taker(session, agent, *this())
+    process = this()
+    return Taker(session, agent, process.pid, process.boot, process.started, process.host)
 
 
 def dead(session: str = "s0") -> Taker:
@@ -87,7 +88,8 @@ for line in sys.stdin:
     time.sleep(max(0, float(at) - time.monotonic()))
     try:
         with log.write() as tx:
-            orders.take(tx, order, Taker(sys.argv[3], "", *this()))
+            me = this()
+            orders.take(tx, order, Taker(sys.argv[3], "", me.pid, me.boot, me.started, me.host))
         print("mine", flush=True)
     except OrderTaken:
         print("taken", flush=True)
