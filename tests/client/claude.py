@@ -178,6 +178,18 @@ class Claude:
         argv = [str(self.client), "-p", "--output-format", "stream-json", "--verbose", *loaded, *flags]
         return Running(argv, prompt, self.project, {**self.environment, **env})
 
+    def talk(self, *flags: str, **env: str) -> "Talk":
+        """A session that is told one line after the other."""
+        loaded = [word for plugin in self.plugins for word in ("--plugin-dir", str(plugin))]
+        formats = ["--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
+        argv = [str(self.client), "-p", *formats, *loaded, *flags]
+        return Talk(argv, None, self.project, {**self.environment, **env})
+
+    def git(self, *args: str) -> str:
+        """What git says in the project."""
+        done = subprocess.run(["git", *args], cwd=self.project, check=True, capture_output=True, text=True)
+        return done.stdout
+
     def log(self) -> list[Event]:
         """The event log of the project's store."""
         argv = [sys.executable, "-m", "stretto.commands", "events", "--json"]
@@ -199,9 +211,9 @@ class Claude:
 
 
 class Running:
-    """A client at work, in a process group of its own."""
+    """A client at work, in a process group of its own. Without a prompt its stdin stays open."""
 
-    def __init__(self, argv: Sequence[str], prompt: str, cwd: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, argv: Sequence[str], prompt: str | None, cwd: Path, env: Mapping[str, str]) -> None:
         self.events: list[Event] = []
         self._err = ""
         self._process = subprocess.Popen(
@@ -219,9 +231,8 @@ class Running:
         self._readers = [threading.Thread(target=t, daemon=True) for t in (self._read_events, self._read_errors)]
         for reader in self._readers:
             reader.start()
-        assert self._process.stdin
-        with suppress(BrokenPipeError), self._process.stdin as stdin:
-            stdin.write(prompt)
+        if prompt is not None:
+            self._write(prompt, end=True)
 
     @property
     def pid(self) -> int:
@@ -256,13 +267,22 @@ class Running:
             pytest.fail(f"the client has not ended within {seconds:g} s: {session.events[-5:]} {session.err[-2000:]}")
         return self._ended()
 
+    def _write(self, text: str, *, end: bool) -> None:
+        assert self._process.stdin
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(text)
+            self._process.stdin.flush()
+            if end:
+                self._process.stdin.close()
+
     def _ended(self) -> Session:
         code = self._process.wait(10)
         for reader in self._readers:
             reader.join(10)
-        for stream in (self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream:
-                stream.close()
+                with suppress(BrokenPipeError):
+                    stream.close()
         return Session(code, tuple(self.events), self._err)
 
     def _read_events(self) -> None:
@@ -275,3 +295,31 @@ class Running:
         assert self._process.stderr
         for line in self._process.stderr:
             self._err += line
+
+
+class Talk(Running):
+    """A session that is told one line after the other, each when the one before is answered. A context manager."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind:
+            self.kill()
+        else:
+            self.leave()
+
+    def say(self, line: str, seconds: float = 30) -> str:
+        """Type a prompt or a slash command; what is said in the end."""
+        done = len(self._results())
+        self._write(json.dumps({"type": "user", "message": {"role": "user", "content": line}}) + "\n", end=False)
+        self.until(lambda _: len(self._results()) > done, seconds)
+        return str(self._results()[-1].get("result", ""))
+
+    def leave(self) -> Session:
+        """End the session as its person does."""
+        self._write("", end=True)
+        return self.wait()
+
+    def _results(self) -> list[Event]:
+        return [e for e in list(self.events) if e["type"] == "result"]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.client.api import Api
 from tests.client.claude import ROOT, Claude
+from tests.commands.door import CALC
 
 if sys.platform != "linux":  # whose processes are left is read from /proc
     collect_ignore_glob = ["test_*.py"]
@@ -26,3 +27,15 @@ def claude(tmp_path: Path, api: Api) -> Iterator[Claude]:
     """A user with an empty project, whose client loads the plugin of this checkout."""
     with Claude(tmp_path / "user", api, plugins=[ROOT]) as claude:
         yield claude
+
+
+@pytest.fixture
+def calc(claude: Claude) -> Claude:
+    """A user whose project is the small calculator, in git."""
+    for path, text in CALC.items():
+        place = claude.project / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, "utf-8")
+    for args in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "Begin"]):
+        claude.git("-c", "user.name=Ada", "-c", "user.email=ada@example.org", *args)
+    return claude

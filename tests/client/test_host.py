@@ -1,33 +1,14 @@
 """The host runner, seen from outside: the real client's own subagents carry a workflow out."""
 
-import subprocess
-
 import pytest
 
 from tests.client.api import Api
 from tests.client.assistant import Assistant
 from tests.client.claude import Claude
-from tests.commands.door import CALC
 
 pytestmark = [pytest.mark.client, pytest.mark.slow]
 WORKFLOW = "multiplication_subtraction_001"
 SENTENCE = "Add multiplication and subtraction"
-
-
-@pytest.fixture
-def calc(claude: Claude) -> Claude:
-    """A user whose project is the small calculator, in git."""
-    for path, text in CALC.items():
-        place = claude.project / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, "utf-8")
-    for args in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "Begin"]):
-        git(claude, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", *args)
-    return claude
-
-
-def git(claude: Claude, *args: str) -> str:
-    return subprocess.run(["git", *args], cwd=claude.project, check=True, capture_output=True, text=True).stdout
 
 
 def test_a_sentence_becomes_commits_by_the_work_of_the_clients_own_subagents(api: Api, calc: Claude) -> None:
@@ -38,10 +19,10 @@ def test_a_sentence_becomes_commits_by_the_work_of_the_clients_own_subagents(api
     assert session.result["permission_denials"] == []
     assert sorted(assistant.worked) == sorted(assistant.launched)
     assert len(assistant.launched) == len(set(assistant.launched)) == 9
-    subjects = git(calc, "log", "--format=%s").splitlines()
+    subjects = calc.git("log", "--format=%s").splitlines()
     assert subjects[-1] == "Begin"
     assert len(subjects) == 6
-    assert git(calc, "status", "--porcelain") == ""
+    assert calc.git("status", "--porcelain") == ""
     assert (calc.project / "src/calc/mul.py").is_file()
 
 
@@ -64,6 +45,6 @@ def test_a_killed_client_leaves_its_orders_to_the_next_one(api: Api, calc: Claud
     events = [e for e in calc.log() if e["event_type"] == "TASK_COMPLETED"]
     done = [e["data"]["task_id"] for e in events]
     assert len(done) == len(set(done)) == 10
-    assert len(git(calc, "log", "--format=%s").splitlines()) == 6
-    assert git(calc, "worktree", "list").count("\n") == 1
+    assert len(calc.git("log", "--format=%s").splitlines()) == 6
+    assert calc.git("worktree", "list").count("\n") == 1
     assert (calc.project / "src/calc/mul.py").is_file()
