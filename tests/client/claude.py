@@ -190,11 +190,14 @@ class Claude:
         done = subprocess.run(["git", *args], cwd=self.project, check=True, capture_output=True, text=True)
         return done.stdout
 
+    def stretto(self, *args: str) -> str:
+        """What `stretto` says in a terminal beside the client."""
+        argv = [sys.executable, "-m", "stretto.commands", *args]
+        return subprocess.run(argv, cwd=self.project, check=True, capture_output=True, text=True).stdout
+
     def log(self) -> list[Event]:
         """The event log of the project's store."""
-        argv = [sys.executable, "-m", "stretto.commands", "events", "--json"]
-        done = subprocess.run(argv, cwd=self.project, check=True, capture_output=True, text=True)
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return [json.loads(line) for line in self.stretto("events", "--json").splitlines()]
 
     def processes(self) -> dict[int, str]:
         """All that live of what was started here: pid → command line."""
