@@ -41,11 +41,11 @@ class Assistant:
         self.api.on(lambda r: not r.agent, self._main)
 
     def _main(self, request: Request) -> Answer:
-        if found := _OPEN.findall(request.last):
+        if found := _OPEN.findall(_plain(request.last)):
             self.launched += [order for _, order in found]
             return reply(*(_launch(kind, order) for kind, order in found))
         if "task-notification" in request.last or "Stop hook feedback" in request.last:
-            return use("Bash", command=_GO_ON.findall(request.text)[-1], description="Go on", timeout=600000)
+            return use("Bash", command=_GO_ON.findall(_plain(request.text))[-1], description="Go on", timeout=600000)
         return say(WAITING if "waits for" in request.last or "Async agent" in request.last else ENDED)
 
     def _agent(self, request: Request) -> Answer:
@@ -58,6 +58,11 @@ class Assistant:
             if files := self.files.get(name):
                 return reply(*_writing(_WORKSPACE.findall(request.first)[0], files))
         return say(json.dumps(report(order)))
+
+
+def _plain(text: str) -> str:
+    """The answers of the MCP server are JSON."""
+    return text.replace("\\n", "\n")
 
 
 def _launch(kind: str, order: str) -> Block:
