@@ -37,6 +37,9 @@ HANDLERS = {
 """Slash commands that this version has, and the modules that handle them."""
 VERBS = ("events", "logs", "diff", "cancel", "undo", "brief", "check", "steer", "mcp", "setup")
 Answer = Reply | Iterator[str]
+_WAITS = 3
+"""Exit code of a command whose work waits for somebody. In the shell of an assistant that is no failure: its tool would
+show an error to the person and to the model at every step of a workflow. The text says it, and with --json the code."""
 
 
 class _Asked:
@@ -191,7 +194,7 @@ def _show(answer: Answer, asked: _Asked) -> int:
     for step in () if answer.exact else answer.next_steps:
         print(f"  {safe(step)}")
     sys.stdout.flush()
-    return answer.exit_code
+    return 0 if answer.exit_code == _WAITS and os.environ.get("CLAUDECODE") == "1" else answer.exit_code
 
 
 def _show_error(asked: _Asked, error: StrettoError) -> int:

@@ -50,6 +50,19 @@ def test_work_that_waits_for_a_person_is_code_3_and_names_the_answers(project: P
     assert "stretto orchestrate --resume sessions_001 --approve" in ran.out
 
 
+def test_waiting_is_no_error_in_the_shell_of_an_assistant(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLAUDECODE", "1")
+
+    orders = project.run("report", "Sessions")
+    gate = project.work("report", "Keys", "--gate=merge")
+    for_a_program = project.run("orchestrate", "--resume", "sessions_001", "--json")
+
+    assert (orders.code, gate.code, for_a_program.code) == (0, 0, 3)
+    assert "sessions_001 waits for 1 work order." in orders.out
+    assert "keys_001 waits for you at the gate 'merge'" in gate.out
+    assert project.run("report", "Ids", "--no-such-flag").code == 2
+
+
 def test_a_damaged_store_is_code_4(project: Project) -> None:
     project.store.mkdir(parents=True)
     (project.store / "events.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
