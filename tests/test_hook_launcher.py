@@ -114,8 +114,17 @@ def test_a_program_that_is_no_python_for_us_leaves_the_event_to_the_next(plugin:
     assert file.read_text() == f"{sys.executable}\n"
 
 
+def test_a_shim_with_nothing_behind_it_is_not_heard(plugin: Path) -> None:
+    path = python_on(plugin.parent / "bin", "python3.14", "echo 'python3.14: command not found' >&2; exit 127")
+
+    ran = run(plugin, "guard", PATH=path + ":" + python_on(plugin.parent / "later", "python3"))
+
+    assert (ran.out, ran.err) == ('{"told": {"n": 1}}\n', "")
+
+
 def test_a_python_that_dies_in_the_middle_is_not_asked_twice(plugin: Path) -> None:
-    path = python_on(plugin.parent / "bin", "python3", f'echo once >>"{plugin.parent}/log"; exit 1')
+    dies = f'[ "$3" = -c ] || echo once >>"{plugin.parent}/log"; [ "$3" = -c ]'
+    path = python_on(plugin.parent / "bin", "python3", dies)
 
     ran = run(plugin, "guard", PATH=path)
 
