@@ -19,19 +19,20 @@ class Verdict:
         self.denied = denied
 
 
-def judge(path: str, standing: "Sequence[Standing]", *, by_agent: bool) -> Verdict | None:
+def judge(path: str, standing: "Sequence[Standing]", *, by_agent: bool, launch: str = "") -> Verdict | None:
     """Whether the file may be changed; None where no order has a say.
 
     Args:
         path: The file, absolute.
         standing: The orders that are open or taken.
         by_agent: Whether one of our agents asks, and not the person's own session.
+        launch: The tool call that launched the agent, where that is known.
     """
     real = os.path.realpath(path)
     for order in standing:
         place = order.work["workspace"]
         if _within(real, os.path.realpath(place["path"])):
-            return _inside(real, order)
+            return _inside(real, order, launch)
     if not standing:
         return None
     if by_agent:
@@ -47,11 +48,15 @@ def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(os.path.join(folder, ""))
 
 
-def _inside(real: str, order: "Standing") -> Verdict:
+def _inside(real: str, order: "Standing", launch: str) -> Verdict:
     declared = order.work["brief"]["writes"]
     name = os.path.relpath(real, os.path.realpath(order.work["workspace"]["cwd"]))
     if order.state != "taken":
         return Verdict(order, f"Nobody has taken the order {order.id!r}, whose workspace this is.")
+    if launch and order.taken_by and launch != order.taken_by:
+        return Verdict(
+            order, f"{name!r} lies in the workspace of another agent. Work in the one that your brief names."
+        )
     if ".git" in real.split(os.sep):
         return Verdict(order, f"{name!r} is git's own. Do not commit; that is done for you.")
     if undeclared(declared, [name]):

@@ -85,12 +85,27 @@ def guard(payload: "Payload") -> "Answer":
 
     tool: Mapping[str, Any] = payload.get("tool_input") or {}
     path = os.path.join(str(payload.get("cwd", "")), str(tool.get("file_path") or tool.get("notebook_path") or ""))
-    verdict = judge(path, found, by_agent=str(payload.get("agent_type", "")).startswith(OURS))
+    by_agent = str(payload.get("agent_type", "")).startswith(OURS)
+    verdict = judge(path, found, by_agent=by_agent, launch=_launched(payload) if by_agent else "")
     if verdict is None:
         return None
     if verdict.denied or verdict.order is None:
         return deny(verdict.denied)
     return allow(_news(directory, verdict.order.id) if verdict.order.unread else "")
+
+
+def _launched(payload: "Payload") -> str:
+    """The tool call that launched the agent which asks, as the client notes it; empty if it does not, or elsewhere."""
+    agent = str(payload.get("agent_id", ""))
+    session = os.path.splitext(str(payload.get("transcript_path", "")))[0]
+    if not agent or os.sep in agent:
+        return ""
+    try:
+        with open(os.path.join(session, "subagents", f"agent-{agent}.meta.json"), "rb") as file:
+            found: Any = json.load(file)
+        return str(found["toolUseId"] or "")
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        return ""
 
 
 def _news(directory: str, order: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Standing:
-    """One order. `taken_in` is the session of its taker, None as long as nobody has taken it."""
+    """One order. `taken_in` is the session of its taker, None as long as nobody has taken it; `taken_by` the agent."""
 
     def __init__(self, path: str, row: "tuple[Any, ...]") -> None:
         self.workflow_id: str
@@ -27,6 +27,7 @@ class Standing:
         self.unread = any(not note["read"] for note in _json(path, notes)["notes"])
         self._taker: dict[str, Any] = _json(path, taker) if taker else {}
         self.taken_in: str | None = self._taker.get("session")
+        self.taken_by: str = self._taker.get("agent", "")
 
     @property
     def gone(self) -> bool:

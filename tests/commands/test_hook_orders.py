@@ -37,8 +37,8 @@ def host(handed_out: Kept, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 def change(host: Host, path: object, *, by: str = OURS, tool: str = "Write", **more: object) -> Any:
     key = "notebook_path" if tool == "NotebookEdit" else "file_path"
-    given = {"tool_name": tool, "tool_input": {key: str(path), "content": "x"}, **more}
-    return host.hook("guard", host.payload(**given, **({"agent_type": by, "agent_id": "a1"} if by else {})))
+    given = {"tool_name": tool, "tool_input": {key: str(path), "content": "x"}}
+    return host.hook("guard", host.payload(**{**given, **({"agent_type": by, "agent_id": "a1"} if by else {}), **more}))
 
 
 def cwd(host: Host, order: str) -> Path:
@@ -149,6 +149,41 @@ def test_an_agent_may_change_what_its_order_declares_and_nothing_else(host: Host
     assert {name: ran.decision for name, ran in denied.items()} == dict.fromkeys(denied, "deny")
     assert all(ran.reason for ran in denied.values())
     assert "src/calc/t1.py" in denied["not declared"].reason
+
+
+def noted(host: Host, agent: str, launch: object) -> dict[str, str]:
+    """What the client keeps about an agent, beside its session's transcript; the payload of that agent's events."""
+    session = host.project.root.with_name("projects") / SESSION
+    (session / "subagents").mkdir(parents=True, exist_ok=True)
+    text = launch if isinstance(launch, str) else json.dumps(launch)
+    (session / "subagents" / f"agent-{agent}.meta.json").write_text(text, "utf-8")
+    return {"transcript_path": f"{session}.jsonl", "agent_id": agent, "agent_type": OURS}
+
+
+def test_an_agent_does_not_work_in_the_workspace_of_another_one_nor_hear_what_is_said_to_it(host: Host) -> None:
+    host.launch(T1, use="toolu_1")
+    host.launch(T2, use="toolu_2")
+    one = noted(host, "a1", {"agentType": OURS, "toolUseId": "toolu_1"})
+    host.project.run("steer", T2, "be quick")
+
+    mine = change(host, cwd(host, T1) / "src/calc/t1.py", **one)
+    theirs = change(host, cwd(host, T2) / "src/calc/t2.py", **one)
+
+    assert (mine.decision, theirs.decision) == ("allow", "deny")
+    assert "another agent" in theirs.reason
+    two = noted(host, "a2", {"toolUseId": "toolu_2"})
+    assert "be quick" in change(host, cwd(host, T2) / "src/calc/t2.py", **two).context
+
+
+@pytest.mark.parametrize("launch", ["", "{", "[]", "5", {}, {"toolUseId": None}])
+def test_an_agent_of_whom_the_client_keeps_nothing_is_taken_for_whose_workspace_it_is(
+    host: Host, launch: object
+) -> None:
+    host.launch(T1)
+    path = cwd(host, T1) / "src/calc/t1.py"
+
+    assert change(host, path, **noted(host, "a1", launch)).decision == "allow"
+    assert change(host, path, **{**noted(host, "a1", launch), "agent_id": "../subagents/agent-a1"}).decision == "allow"
 
 
 def test_an_order_that_declares_nothing_may_change_anything_inside(
