@@ -127,6 +127,7 @@ def test_a_transcript_that_is_still_being_written_is_waited_for(tmp_path: Path) 
     assert asyncio.run(scene()).usage.input_tokens == 20
 
 
+@pytest.mark.slow
 def test_what_was_used_by_whom_no_whole_transcript_tells_is_unknown(tmp_path: Path) -> None:
     last = '{"status": "completed", "summary": "yes"}'
     began = time.monotonic()

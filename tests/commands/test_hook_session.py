@@ -96,6 +96,7 @@ def test_a_session_is_told_of_orders_whose_agents_are_gone(host: Host) -> None:
     assert "2 work orders, 1 of them left by agents that are gone;" in told["systemMessage"]
 
 
+@pytest.mark.slow
 def test_a_session_is_told_of_a_workflow_whose_driver_died(host: Host) -> None:
     begun = host.project.root.with_name("begun")
     host.project.agent({"T1": {"touch": str(begun), "sleep": 60}})

@@ -53,6 +53,7 @@ def test_a_dependant_is_handed_out_while_an_unrelated_order_is_still_at_work(hos
     assert names(orders_of(then, "taken")) == ["T2#1"]
 
 
+@pytest.mark.slow
 def test_there_are_never_more_orders_than_agents_and_the_longest_tail_comes_first(host: Host) -> None:
     tasks = [task("T1"), task("T2"), task("T3"), task("T4", after="T3"), task("T5", after="T4")]
     ran = host.implement(*tasks, flags=("--max-agents=2",))
@@ -122,6 +123,7 @@ def test_what_is_no_order_is_refused(host: Host, wrong: str) -> None:
     assert host.rows() == before
 
 
+@pytest.mark.slow
 def test_an_order_whose_taker_was_killed_is_handed_out_anew_under_its_id(host: Host) -> None:
     host.implement(task("T1"))
     with living() as session:
@@ -202,6 +204,7 @@ def test_an_order_whose_taker_has_been_gone_for_long_has_not_failed(host: Host) 
     assert "TASK_FAILED" not in host.project.types(W)
 
 
+@pytest.mark.slow
 def test_what_a_killed_session_has_reported_counts(host: Host) -> None:
     host.implement(task("T1"))
     with living() as session:
@@ -213,6 +216,7 @@ def test_what_a_killed_session_has_reported_counts(host: Host) -> None:
     assert (ran.code, host.project.types(W).count("TASK_REASSIGNED")) == (0, 0)
 
 
+@pytest.mark.slow
 def test_a_brief_says_how_to_get_to_a_workspace_with_a_blank_in_its_path(
     pristine: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -333,6 +337,7 @@ def test_an_order_that_is_given_up_says_why(host: Host) -> None:
     assert "its limit" in host.brief(f"{W}/implementation/T1#2").json["result"]["feedback"]
 
 
+@pytest.mark.slow
 def test_text_that_cannot_be_encoded_does_no_harm(host: Host) -> None:
     host.implement(task("T1"))
     brief = host.brief(T1).json["result"]

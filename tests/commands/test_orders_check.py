@@ -67,6 +67,7 @@ def test_checks_run_in_the_workspace_from_wherever_they_are_asked_for(
     assert not (tmp_path / ".stretto").exists()
 
 
+@pytest.mark.slow
 def test_checks_leave_no_trace_that_would_count_as_work(host: Host) -> None:
     litter = """python -c 'open("junk.log", "w").write("x")'"""
     host.implement(task("T1", check=litter))

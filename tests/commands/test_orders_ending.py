@@ -54,6 +54,7 @@ def test_ending_a_workflow_voids_its_orders_and_removes_their_workspaces(host: H
     assert host.project.git("status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_another_runner_takes_over_what_was_handed_out(host: Host) -> None:
     host.implement(task("T1"), task("T2"), task("T3", after="T1"))
     brief = host.brief(T1).json["result"]
