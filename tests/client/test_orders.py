@@ -87,6 +87,20 @@ def test_nobody_writes_what_is_not_theirs_and_the_work_goes_on(api: Api, calc: C
     assert calc.git("status", "--porcelain") == ""
 
 
+def test_what_a_shell_writes_past_the_guard_is_found_when_the_work_is_judged(api: Api, calc: Claude) -> None:
+    workspace = calc.project / ".stretto/state/work/w_001/subagents.A.1"
+    command = f"cd {workspace} && touch src/calc/mul.py src/calc/other.py"
+    api.talk(lambda r: works_on(r, FIRST), use("Bash", command=command, description="Write"), done())
+    Assistant(api, files=FILES)
+
+    calc.say(LINE, "--permission-mode", "bypassPermissions")
+
+    assert not agents(api, FIRST)[1].results[0].failed
+    assert "src/calc/other.py" in agents(api, SECOND)[0].first.partition("Work order")[2]
+    assert of(calc, "TASK_FAILED") == ["subagents/A"]
+    assert calc.git("show", "--name-only", "--format=", "HEAD").split() == ["src/calc/mul.py"]
+
+
 def test_a_persons_word_reaches_an_agent_at_work_exactly_once(api: Api, calc: Claude) -> None:
     early, late = "Mind negative numbers: §1.", "Say so in the summary: §2."
     workspace = calc.project / ".stretto/state/work/w_001/subagents.A.1"
