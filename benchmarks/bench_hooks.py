@@ -189,6 +189,7 @@ class Bench:
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.data),
+            "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
             "CLAUDE_PLUGIN_DATA": str(self.data),
             "CLAUDE_PROJECT_DIR": str(case.project),
             "CLAUDE_PID": str(os.getpid()),
@@ -240,6 +241,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary).resolve()
+        os.environ["XDG_STATE_HOME"] = str(root / "state")  # the stores made here are nobody's afterwards
         bench = Bench(root, args.python)
         cases = list(bench.cases(root))
         for _, case in cases:  # makes the byte code

@@ -7,6 +7,7 @@ as can be, whether that is our business at all. Standard library only.
 import json
 import os
 
+from stretto.state.ours import is_ours
 from stretto.state.places import EVENTS, project_around, store_of
 
 TYPE_CHECKING = False  # `typing` and `pathlib` would each cost a hook half as long as the interpreter's start
@@ -168,10 +169,14 @@ def is_report(text: str) -> bool:
 
 
 def store(payload: "Payload") -> str:
-    """The store of the project that the session works on; empty where there is none."""
-    cwd = os.environ.get("CLAUDE_PROJECT_DIR") or str(payload.get("cwd", ""))
+    """The store of the project that the session works on; empty where there is none that this user has made."""
+    return store_at(os.environ.get("CLAUDE_PROJECT_DIR") or str(payload.get("cwd", "")))
+
+
+def store_at(cwd: str) -> str:
+    """The store that a command finds in this folder; empty where there is none that this user has made."""
     directory = store_of(project_around(os.path.abspath(cwd)), None, os.environ)
-    return directory if os.path.isfile(os.path.join(directory, EVENTS)) else ""
+    return directory if os.path.isfile(os.path.join(directory, EVENTS)) and is_ours(directory) else ""
 
 
 def deny(why: str) -> "dict[str, Any]":

@@ -3,7 +3,9 @@
 Standard library only.
 """
 
-from stretto.commands.hook_orders import OURS, allow, store
+import os
+
+from stretto.commands.hook_orders import OURS, allow, store, store_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,24 +85,31 @@ def shell(payload: "Payload") -> "Answer":
     client's own rules.
     """
     tool: Mapping[str, Any] = payload.get("tool_input") or {}
-    return allow("") if harmless(str(tool.get("command", ""))) else None
+    command = str(tool.get("command", ""))
+    if not harmless(command):
+        return None
+    folder = _split(command)[0]
+    return allow("") if store_at(os.path.join(str(payload.get("cwd", "")), folder)) else None
+
+
+def _split(command: str) -> tuple[str, str]:
+    """The folder that a command goes to first, empty for none, and what it calls there."""
+    before, amp, after = command.strip().partition(" && ")
+    return (before.removeprefix("cd "), after) if amp else ("", before)
 
 
 def harmless(command: str) -> bool:
     """Whether a shell command is one plain call of ours that reads, reports, or goes on with a workflow."""
-    before, amp, after = command.strip().partition(" && ")
-    if amp:
-        words = before.split(" ")
-        if len(words) != 2 or words[0] != "cd" or not _plain(words[1]):
-            return False
-    call = after if amp else before
+    folder, call = _split(command)
+    if " && " in command and not (command.strip().startswith("cd ") and _plain(folder)):
+        return False
     if not call.startswith("stretto "):
         return False
     verb, _, rest = call.removeprefix("stretto ").partition(" ")
     if verb == "report":
         return _failing(rest)
     words = rest.split(" ") if rest else []  # any other white space ends a command, or a word that nobody sees
-    if not all(map(_plain, words)):
+    if not all(map(_plain, words)) or any(w.startswith(("--store", "--project")) for w in words):
         return False
     return verb in _READING or (verb == "orchestrate" and len(words) == 2 and words[0] == "--resume")
 

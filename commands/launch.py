@@ -24,6 +24,7 @@ from stretto.commands.ending import reply
 from stretto.commands.invocation import Invocation
 from stretto.commands.progress import Watcher, watcher
 from stretto.commands.reply import Reply
+from stretto.commands.trust import require_own
 from stretto.graph.control import Control
 from stretto.graph.entry import Answer
 from stretto.graph.result import Result
@@ -131,7 +132,13 @@ def relaunch(
     answer: Answer | None,
     limits: Callable[[Limits], Limits] | None,
 ) -> Reply:
-    """Resume a workflow, whichever command began it."""
+    """Resume a workflow, whichever command began it.
+
+    Raises:
+        BadInput: Somebody else made the store, and no runner is named: what would run is their choice.
+    """
+    if not app.runner:
+        require_own(app, name)
     runner = parse_runner(app.runner, project=app.project, execute=execute) if app.runner else None
     control = Control()
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 from stretto.commands.app import App
 from stretto.commands.reply import Reply
 from stretto.commands.taking import taker, with_notes
+from stretto.commands.trust import require_own
 from stretto.state import orders
 from stretto.state.errors import BadInput, NotFound
 from stretto.state.log import Log
@@ -112,6 +113,7 @@ def checks(app: App, order: str) -> Reply:
         found = log.order(*orders.parse(order))
     if found is None or found.state not in orders.STANDING:
         raise NotFound(f"No order {order!r} stands.", field="order", next_steps=("stretto workflow-status",))
+    require_own(app, found.workflow_id)
     place, commands = found.work["workspace"], found.work["brief"]["checks"]
     if not commands:
         return Reply("check", "This order names no checks.", {"passed": None, "results": []})

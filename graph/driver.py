@@ -90,6 +90,8 @@ class Driver:
             "template": spec.template,
             "phases": [p.name for p in spec.phases],
         }
+        if self.log.workflow(spec.workflow_id) is None:
+            self.saver.delete_thread(spec.workflow_id)  # a store that came from elsewhere may hold one of this name
         with self.log.write() as tx:
             created = tx.create_workflow(
                 spec.workflow_id,

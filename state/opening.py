@@ -14,6 +14,7 @@ from pathlib import Path
 from stretto.state.database import Database
 from stretto.state.errors import BadInput, StrettoError
 from stretto.state.gate import PATIENCE_SECONDS, held, held_now, open_gate
+from stretto.state.ours import vouch
 from stretto.state.reader import check, connect, explain
 from stretto.state.schema import APPLICATION_ID, DDL, MIGRATIONS, VERSION
 
@@ -36,6 +37,7 @@ def writer(path: Path, *, durability: str) -> Database:
             undo.callback(os.close, gate)
             with held(gate, path):
                 if not path.exists():
+                    vouch(str(path.parent))  # first: a store that is there and unmarked was made by somebody else
                     _make(path)
                 closing_reader = reader(path)
                 if closing_reader is not None:

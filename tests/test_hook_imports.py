@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ LOADS = "import gc, importlib, json, os, time"
 READS = f"{LOADS}, sqlite3, binascii, fcntl"
 """What is paid for: whatever these bring along on this Python is allowed too."""
 DOOR = {"commands", "commands.hook"}
-ORDERS = DOOR | {"commands.hook_orders", "state", "state.errors", "state.places"}
+ORDERS = DOOR | {"commands.hook_orders", "state", "state.errors", "state.ours", "state.places"}
 LOOK = {"state.process", "state.reader", "state.schema", "state.standing"}
 JUDGE = {"commands.guarding", "agents", "agents.declared", "agents.paths"}
 TYPED = DOOR | {"commands.hook_lines", "commands.arguments"}
@@ -53,7 +54,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def imported(*args: str, stdin: str = "", **environment: str) -> set[str]:
     """Every module that a Python has imported, before it was there for the program and after."""
     argv = [sys.executable, "-X", "importtime", "-I", "-S", *args]
-    done = subprocess.run(argv, input=stdin, env=environment, capture_output=True, text=True, check=True)
+    known = {"XDG_STATE_HOME": os.environ["XDG_STATE_HOME"], **environment}
+    done = subprocess.run(argv, input=stdin, env=known, capture_output=True, text=True, check=True)
     lines = done.stderr.splitlines()
     assert all(line.startswith("import time:") for line in lines), done.stderr
     return {line.rpartition("|")[2].strip() for line in lines}

@@ -11,8 +11,8 @@ from tests.commands.door import Project, copied
 
 TWO_LINES = (
     "stretto: No agent is plugged in, so nothing was started.\n"
-    "Give --runner model:anthropic/NAME (with ANTHROPIC_API_KEY set), --runner command:./agent,"
-    " --runner replay:CASSETTE, or, inside an assistant, --runner host.\n"
+    "Give --runner claude (your Claude Code), --runner model:anthropic/NAME (with ANTHROPIC_API_KEY set),"
+    " --runner command:./agent, --runner replay:CASSETTE, or, inside an assistant, --runner host.\n"
 )
 
 

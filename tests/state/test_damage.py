@@ -152,5 +152,5 @@ def test_what_a_dead_maker_left_half_made_is_made_anew(tmp_path: Path) -> None:
     with Log.open(tmp_path) as log, log.write() as tx:
         tx.event("SYSTEM_STARTUP", "system", "setup", {})
 
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["events.db", "events.lock"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["events.db", "events.lock", "mark"]
     assert (tmp_path / "events.db").stat().st_mode & 0o777 == 0o600
