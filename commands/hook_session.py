@@ -94,14 +94,14 @@ def shell(payload: "Payload") -> "Answer":
 
 def _split(command: str) -> tuple[str, str]:
     """The folder that a command goes to first, empty for none, and what it calls there."""
-    before, amp, after = command.strip().partition(" && ")
+    before, amp, after = command.strip(" ").partition(" && ")
     return (before.removeprefix("cd "), after) if amp else ("", before)
 
 
 def harmless(command: str) -> bool:
     """Whether a shell command is one plain call of ours that reads, reports, or goes on with a workflow."""
     folder, call = _split(command)
-    if " && " in command and not (command.strip().startswith("cd ") and _plain(folder)):
+    if " && " in command and not (command.strip(" ").startswith("cd ") and _plain(folder)):
         return False
     if not call.startswith("stretto "):
         return False
