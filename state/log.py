@@ -35,18 +35,28 @@ def stamp(seconds: float) -> str:
 class Log:
     """An open event log. Threads may share it."""
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float], *, strict: bool = False) -> None:
         self._database = database
         self._clock = clock
+        self._strict = strict
 
     @classmethod
-    def open(cls, directory: Path, *, durability: str = "power", clock: Callable[[], float] = time.time) -> Self:
+    def open(
+        cls,
+        directory: Path,
+        *,
+        durability: str = "power",
+        clock: Callable[[], float] = time.time,
+        strict: bool = False,
+    ) -> Self:
         """Open the log for writing; make it, and the store, when there is none.
 
         Args:
             directory: The store.
             durability: What a write survives: `power` the loss of power, `process` only the end of the process.
             clock: Where timestamps come from, in seconds since the epoch.
+            strict: Refuse events that the registry does not know or that leave out what it requires, where otherwise
+                they are kept and marked.
 
         Raises:
             StoreDamaged: The file is damaged, another program's, or a newer Stretto's; it was not touched.
@@ -54,7 +64,7 @@ class Log:
             BadInput: An unknown durability.
         """
         store.create(directory)
-        return cls(opening.writer(directory / store.EVENTS, durability=durability), clock)
+        return cls(opening.writer(directory / store.EVENTS, durability=durability), clock, strict=strict)
 
     @classmethod
     def find(cls, directory: Path) -> Self | None:
@@ -88,7 +98,7 @@ class Log:
         with self._database.transaction():
             if fence is not None:
                 self._check(fence)
-            yield Transaction(self._database, stamp(self._clock()), fence)
+            yield Transaction(self._database, stamp(self._clock()), fence, strict=self._strict)
 
     def _check(self, fence: Fence) -> None:
         now = queries.lease(self._database, fence.workflow_id)

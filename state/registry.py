@@ -1,8 +1,10 @@
-"""The event types: which ones there are, the other names they go by, and the classes one can ask for.
+"""The event types: which ones there are, the other names they go by, what each must say, and the classes to ask for.
 
-A type that is not here is kept as it came and marked as unknown (`is_known`), so that a newer writer or another tool
-loses nothing.
+A type that is not here, or an event that leaves out what its type must say, is kept as it came and marked (`is_known`,
+`missing`), so that a newer writer or another tool loses nothing. A log that was opened as strict refuses both.
 """
+
+from collections.abc import Mapping
 
 _TYPES = """
 WORKFLOW_CREATED WORKFLOW_STARTED WORKFLOW_PAUSED WORKFLOW_RESUMED WORKFLOW_COMPLETED WORKFLOW_FAILED WORKFLOW_CANCELLED
@@ -35,6 +37,44 @@ ALIASES = {
 }
 """Names that mean a type but are not merely its lower-case or dotted spelling."""
 
+_REQUIRED = """
+WORKFLOW_PAUSED pause_reason
+WORKFLOW_FAILED failure_reason
+WORKFLOW_CANCELLED cancellation_reason cleanup_status
+PHASE_FAILED failure_reason
+PHASE_SKIPPED skip_reason
+PHASE_PROGRESS progress_percentage
+TASK_ASSIGNED task_id agent_id
+TASK_STARTED task_id agent_id
+TASK_COMPLETED task_id agent_id results
+TASK_FAILED task_id agent_id failure_reason retry_count
+TASK_TIMEOUT task_id agent_id timeout_duration
+TASK_REASSIGNED task_id reason
+TASK_STEERED task_id
+AGENT_ALLOCATED agent_id role
+AGENT_DEALLOCATED agent_id reason
+AGENT_PERFORMANCE_ALERT agent_id performance_metric threshold
+AGENT_ERROR agent_id error_type error_details
+AGENT_TIMEOUT agent_id timeout_duration
+RESOURCE_ALLOCATED allocation_id resource_details requester
+RESOURCE_DEALLOCATED allocation_id release_reason
+RESOURCE_CONFLICT conflict_id conflicting_requests severity
+RESOURCE_THRESHOLD resource_type current_usage threshold
+RESOURCE_OPTIMIZED optimization_type improvement_metrics
+SYSTEM_STARTUP component_name version
+SYSTEM_SHUTDOWN component_name shutdown_reason
+SYSTEM_THRESHOLD metric_name current_value threshold
+SYSTEM_ERROR error_type affected_components severity
+SYSTEM_MAINTENANCE operation_type
+ERROR_ENCOUNTERED error
+"""
+REQUIRED = {words[0]: tuple(words[1:]) for words in map(str.split, _REQUIRED.strip().splitlines())}
+"""What the data of an event of this type must hold.
+
+Of what the command protocols list, without what the envelope says anyway (workflow, phase, times) and what nobody may
+know when it is written (estimates, measurements): a field that could only be filled with a guess is none to require.
+"""
+
 CLASSES = ("state_change", "checkpoint", "error")
 SEVERITIES = ("info", "warning", "error", "critical")
 
@@ -49,6 +89,11 @@ def canonical(name: str) -> str:
 def is_known(event_type: str) -> bool:
     """Whether the type, in its canonical spelling, is in the registry."""
     return event_type in TYPES
+
+
+def missing(event_type: str, data: Mapping[str, object]) -> tuple[str, ...]:
+    """What an event of this canonical type must say and does not."""
+    return tuple(field for field in REQUIRED.get(event_type, ()) if field not in data)
 
 
 def classes(event_type: str) -> frozenset[str]:

@@ -22,13 +22,18 @@ FORGIVEN = "forgiven:"
 class Transaction:
     """An open write. All of it is stored, or none. `now` is the timestamp of everything in it.
 
-    `fence` is the lease under which it writes, if any; `Log.write` has checked it.
+    `fence` is the lease under which it writes, if any; `Log.write` has checked it. A `strict` one refuses events that
+    the registry does not know, and those that leave out what it requires. `wrote` counts the events.
     """
 
-    def __init__(self, database: Database, now: str, fence: Fence | None) -> None:
+    def __init__(self, database: Database, now: str, fence: Fence | None, *, strict: bool = False) -> None:
         self.database = database
         self.now = now
         self.fence = fence
+        self.strict = strict
+        self.wrote = 0
+        self._seq: int | None = None
+        self._heads: dict[str, str] = {}
 
     def event(
         self,
@@ -44,20 +49,33 @@ class Transaction:
         """Append one event and return its id. Aliases of types are stored under their canonical name.
 
         Raises:
-            BadInput: A word has a character that the wire does not allow, the severity is unknown, or `data` is
-                not JSON.
+            BadInput: A word has a character that the wire does not allow, the severity is unknown, `data` is
+                not JSON; or, in a strict log, the type is unknown or a required field is missing.
         """
         name = registry.canonical(event_type)
         wire.check_fields(name, workflow_id, phase)
+        if self.strict:
+            _check_strictly(name, data)
         if severity not in registry.SEVERITIES:
             raise BadInput(f"There is no severity {severity!r}.", field="severity", allowed=registry.SEVERITIES)
         event_id = f"evt_{os.urandom(12).hex()}"
         text = wire.compact(data)
         words = (event_id, name, workflow_id, phase, self.now, source, severity, text, correlation_id)
-        prev = chain.head(self.database, workflow_id)
-        values = (last_seq(self.database) + 1, *words)
-        self.database.put("events", (*values, prev, chain.link(prev, values)))
+        self._append(workflow_id, words)
         return event_id
+
+    def _append(self, workflow_id: str, words: tuple[str, ...]) -> None:
+        """The numbers and hashes are asked for once: nobody else writes while this is open."""
+        if self._seq is None:
+            self._seq = last_seq(self.database)
+        if workflow_id not in self._heads:
+            self._heads[workflow_id] = chain.head(self.database, workflow_id)
+        prev = self._heads[workflow_id]
+        values = (self._seq + 1, *words)
+        head = chain.link(prev, values)
+        self.database.put("events", (*values, prev, head))
+        self._seq, self._heads[workflow_id] = self._seq + 1, head
+        self.wrote += 1
 
     def create_workflow(
         self,
@@ -276,3 +294,18 @@ class Transaction:
         found = requests(self.database, workflow_id)
         self.database.execute("DELETE FROM requests WHERE workflow_id = ?", (workflow_id,))
         return found
+
+
+def _check_strictly(event_type: str, data: Mapping[str, Any]) -> None:
+    if not registry.is_known(event_type):
+        raise BadInput(
+            f"There is no event type {event_type!r}, and this log is strict; nothing was written.",
+            field="type",
+            allowed=sorted(registry.TYPES),
+        )
+    if missing := registry.missing(event_type, data):
+        raise BadInput(
+            f"{event_type} must say {', '.join(missing)}, and this log is strict; nothing was written.",
+            field=missing[0],
+            allowed=registry.REQUIRED[event_type],
+        )

@@ -45,6 +45,11 @@ class Event(NamedTuple):
         """Whether the registry has this type."""
         return registry.is_known(self.type)
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the registry requires of this type and the data does not hold."""
+        return registry.missing(self.type, self.data)
+
     def line(self) -> str:
         """The wire form."""
         return format_event(self.type, self.workflow_id, self.phase, self.data)
@@ -58,6 +63,7 @@ class Event(NamedTuple):
             "event_type": body.pop("type"),
             **body,
             "known": self.known,
+            "missing": list(self.missing),
             "protocol_version": PROTOCOL_VERSION,
         }
 

@@ -311,6 +311,43 @@ def test_an_alias_is_stored_canonical_and_an_unknown_type_is_kept_and_marked(log
     assert (second.severity, second.source, second.correlation_id) == ("warning", "hook", "c1")
 
 
+def test_an_event_that_leaves_out_what_its_type_requires_is_kept_and_marked(log: Log) -> None:
+    with log.write() as tx:
+        tx.event("TASK_COMPLETED", W, "plan", {"task_id": "plan/T1"})
+
+    (event,) = log.events(W)
+    assert event.known
+    assert event.missing == ("agent_id", "results")
+    assert event.envelope()["missing"] == ["agent_id", "results"]
+
+
+def test_a_strict_log_refuses_both_and_takes_the_rest(tmp_path: Path) -> None:
+    with Log.open(tmp_path, strict=True) as log:
+        with pytest.raises(BadInput, match="no event type 'MY_OWN_THING'"), log.write() as tx:
+            tx.event("MY_OWN_THING", W, "plan", {})
+        with pytest.raises(BadInput, match="must say agent_id, results") as refused, log.write() as tx:
+            tx.event("task_completed", W, "plan", {"task_id": "plan/T1"})
+        with log.write() as tx:
+            tx.event("task_completed", W, "plan", {"task_id": "plan/T1", "agent_id": "a", "results": {}, "more": 1})
+
+        assert types(log) == ["TASK_COMPLETED"]
+    assert refused.value.details["allowed"] == ["task_id", "agent_id", "results"]
+
+
+def test_events_of_one_transaction_are_numbered_and_chained_workflow_by_workflow(log: Log) -> None:
+    with log.write() as tx:
+        for i in range(10):
+            tx.event("PHASE_PROGRESS", f"w{i % 3}", "p", {"i": i})
+            if i == 5:
+                with pytest.raises(BadInput):
+                    tx.event("PHASE_PROGRESS", "w0", "p", {}, source="\ud800")
+    with log.write() as tx:
+        tx.event("PHASE_PROGRESS", "w0", "p", {"i": 10})
+
+    assert [e.seq for e in log.events()] == list(range(1, 12))
+    assert log.verify() == 11
+
+
 REFUSED: list[tuple[tuple[str, str, str, dict[str, Any]], dict[str, Any]]] = [
     (("BAD TYPE", W, "p", {}), {}),
     (("T", "a:b", "p", {}), {}),

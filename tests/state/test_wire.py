@@ -101,5 +101,6 @@ def test_the_envelope_names_the_protocol_and_marks_an_unknown_type() -> None:
         "data": {"k": 1},
         "correlation_id": "",
         "known": False,
+        "missing": [],
         "protocol_version": "1.0.0",
     }
