@@ -17,10 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from stretto.state import chain, opening, order_rows, queries, store
+from stretto.state import chain, opening, order_rows, queries, store, subscription_rows, wake
 from stretto.state.database import Database
 from stretto.state.errors import Fenced
 from stretto.state.rows import AttemptRow, Fence, LeaseRow, Order, Recorded, Request, WorkflowRow
+from stretto.state.subscription_rows import DeadLetter, SubscriptionRow
 from stretto.state.transaction import FORGIVEN, Transaction
 from stretto.state.wire import Event
 
@@ -77,6 +78,11 @@ class Log:
         database = opening.reader(directory / store.EVENTS)
         return cls(database, time.time) if database else None
 
+    @property
+    def directory(self) -> Path:
+        """The store that it belongs to."""
+        return self._database.path.parent
+
     def close(self) -> None:
         """Let go of the file. What was written is safe without it."""
         self._database.close()
@@ -98,7 +104,10 @@ class Log:
         with self._database.transaction():
             if fence is not None:
                 self._check(fence)
-            yield Transaction(self._database, stamp(self._clock()), fence, strict=self._strict)
+            tx = Transaction(self._database, stamp(self._clock()), fence, strict=self._strict)
+            yield tx
+        if tx.wrote:
+            wake.ring(self.directory)
 
     def _check(self, fence: Fence) -> None:
         now = queries.lease(self._database, fence.workflow_id)
@@ -186,3 +195,11 @@ class Log:
     def standing_orders(self, workflow_id: str | None = None) -> list[Order]:
         """The work orders that still matter, of one workflow or of all."""
         return order_rows.standing_orders(self._database, workflow_id)
+
+    def subscriptions(self) -> list[SubscriptionRow]:
+        """Who subscribed, and how far each has come. `stretto.state.subscription` serves them."""
+        return subscription_rows.subscriptions(self._database)
+
+    def dead_letters(self, subscription: str | None = None) -> list[DeadLetter]:
+        """The events that a subscriber could not handle, of one or of all."""
+        return subscription_rows.dead_letters(self._database, subscription)

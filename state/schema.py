@@ -5,7 +5,7 @@ Every table ends with `crc`, a checksum of the row's other columns. JSON is kept
 
 APPLICATION_ID = 0x53545254
 """`STRT`: tells our file from any other SQLite database."""
-VERSION = 2
+VERSION = 3
 """`user_version`. A file of a newer version is refused, untouched; an older one is brought up by its next writer."""
 
 STANDING = "state IN ('open', 'taken', 'reported')"
@@ -19,7 +19,21 @@ _ORDERS = (
     """,
     f"CREATE INDEX standing_orders ON orders (workflow_id) WHERE {STANDING}",
 )
-MIGRATIONS = {1: _ORDERS}
+_THIRD = (
+    """
+    CREATE TABLE subscriptions (
+        name TEXT PRIMARY KEY, wanted TEXT NOT NULL, cursor INTEGER NOT NULL, tries INTEGER NOT NULL,
+        error TEXT NOT NULL, since TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE dead_letters (
+        subscription TEXT NOT NULL, seq INTEGER NOT NULL, tries INTEGER NOT NULL, error TEXT NOT NULL,
+        at TEXT NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (subscription, seq)) WITHOUT ROWID
+    """,
+    "CREATE INDEX workflows_by_age ON workflows (created, id)",
+    "CREATE INDEX workflows_by_status ON workflows (status, created, id)",
+)
+MIGRATIONS = {1: _ORDERS, 2: _THIRD}
 """From each older version, the statements that lead to the next one."""
 
 DDL = (
@@ -65,6 +79,7 @@ DDL = (
         PRIMARY KEY (workflow_id, kind)) WITHOUT ROWID
     """,
     *_ORDERS,
+    *_THIRD,
 )
 
 SELECT = {
@@ -76,6 +91,8 @@ SELECT = {
     "leases": "SELECT * FROM leases",
     "requests": "SELECT * FROM requests",
     "orders": "SELECT * FROM orders",
+    "subscriptions": "SELECT * FROM subscriptions",
+    "dead_letters": "SELECT * FROM dead_letters",
 }
 INSERT = {
     "events": "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -86,5 +103,7 @@ INSERT = {
     "leases": "INSERT OR REPLACE INTO leases VALUES (?,?,?,?,?,?,?,?,?)",
     "requests": "INSERT OR REPLACE INTO requests VALUES (?,?,?,?,?)",
     "orders": "INSERT OR REPLACE INTO orders VALUES (?,?,?,?,?,?,?,?,?,?)",
+    "subscriptions": "INSERT OR REPLACE INTO subscriptions VALUES (?,?,?,?,?,?,?)",
+    "dead_letters": "INSERT OR REPLACE INTO dead_letters VALUES (?,?,?,?,?,?)",
 }
 """Events and outcomes are written once; the rest may be replaced."""

@@ -71,7 +71,7 @@ class Transaction:
         if workflow_id not in self._heads:
             self._heads[workflow_id] = chain.head(self.database, workflow_id)
         prev = self._heads[workflow_id]
-        values = (self._seq + 1, *words)
+        values: tuple[str | int, ...] = (self._seq + 1, *words)
         head = chain.link(prev, values)
         self.database.put("events", (*values, prev, head))
         self._seq, self._heads[workflow_id] = self._seq + 1, head

@@ -1,0 +1,113 @@
+"""Waking those who wait for events: a datagram to a socket of each, in a folder of the store.
+
+Only a hint, so that nobody has to look every few milliseconds: it may be lost, or come when there is nothing new. Who
+rings never waits. Who listens looks every `LOOK_SECONDS` anyway.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    import socket
+
+FOLDER = "wake"
+LOOK_SECONDS = 0.5
+_LONGEST = 100
+"""Bytes of a socket's path that every system takes; Linux has a way round it."""
+
+
+class Bell:
+    """A socket that is rung after every write of events. Without one (a read-only store) there is only the clock."""
+
+    def __init__(self, found: "socket.socket | None", path: Path | None, folder: int | None = None) -> None:
+        self._socket = found
+        self._path = path
+        self._folder = folder
+
+    @classmethod
+    def hang(cls, directory: Path) -> Self:
+        """Listen for events of the store in `directory`, if that is possible there."""
+        import socket
+
+        folder = directory / FOLDER
+        path = folder / f"{os.getpid()}-{os.urandom(6).hex()}"
+        found = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        opened: int | None = None
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            found.bind(_address(opened, path))
+        except OSError:
+            found.close()
+            if opened is not None:
+                os.close(opened)
+            return cls(None, None)
+        found.setblocking(False)
+        return cls(found, path, opened)
+
+    def wait(self, seconds: float) -> None:
+        """Return when it rings, or after so many seconds; what rang before counts once."""
+        if self._socket is None:
+            import time
+
+            time.sleep(seconds)
+            return
+        import select
+
+        select.select([self._socket], [], [], max(seconds, 0))
+        with suppress(BlockingIOError):
+            while True:
+                self._socket.recv(1)
+
+    def ring(self) -> None:
+        """Let whoever waits go on, in another thread."""
+        if self._socket is not None and self._path is not None and self._folder is not None:
+            with suppress(OSError):
+                self._socket.sendto(b"1", _address(self._folder, self._path))
+
+    def close(self) -> None:
+        """Take it down. A second time does nothing."""
+        found, self._socket = self._socket, None
+        if found is None or self._path is None or self._folder is None:
+            return
+        found.close()
+        self._path.unlink(missing_ok=True)
+        os.close(self._folder)
+
+
+def ring(directory: Path) -> None:
+    """Wake everybody who listens to the store in `directory`, and forget those who died."""
+    folder = directory / FOLDER
+    try:
+        paths = list(folder.iterdir())
+    except OSError:
+        return
+    if not paths:
+        return
+    import socket
+
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+        bell.setblocking(False)
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for path in paths:
+                _send(bell, opened, path)
+        finally:
+            os.close(opened)
+
+
+def _send(bell: "socket.socket", folder: int, path: Path) -> None:
+    """Names are never used again, so one that nobody listens to is a dead one's."""
+    try:
+        bell.sendto(b"1", _address(folder, path))
+    except ConnectionRefusedError:
+        path.unlink(missing_ok=True)
+    except OSError:  # its buffer is full: it has been rung already
+        return
+
+
+def _address(folder: int, path: Path) -> str:
+    text = str(path)
+    return text if len(os.fsencode(text)) <= _LONGEST else f"/proc/self/fd/{folder}/{path.name}"
