@@ -2,43 +2,55 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 from stretto.commands.app import App
 from stretto.commands.workflows import find
+from stretto.state.filter import Filter
 from stretto.state.log import Log
+from stretto.state.wake import LOOK_SECONDS, Bell
 from stretto.state.wire import Event
 
-POLL_SECONDS = 0.25
 
-
-def events(app: App, workflow: str | None, *, follow: bool, after: int) -> Iterator[str]:
+def events(app: App, wanted: Filter, *, follow: bool, after: int) -> Iterator[str]:
     """The log line by line: in the wire form, or as JSON objects; with `follow`, on and on until Ctrl-C.
 
     Raises:
+        BadInput: What is wanted is no pattern, class or severity.
         NotFound: There is no such workflow.
     """
-    if workflow:
-        find(app, workflow)[0].close()
-    return _lines(app, workflow, follow, after)
+    wants = wanted.test()
+    if wanted.workflow:
+        find(app, wanted.workflow)[0].close()
+    return _lines(app, wanted.workflow or None, wants, follow, after)
 
 
-def _lines(app: App, workflow: str | None, follow: bool, seen: int) -> Iterator[str]:
-    log = Log.find(app.directory)
-    try:
-        while True:
-            log = log or Log.find(app.directory)
-            for event in log.events(workflow, after=seen) if log else ():
-                seen = event.seq
-                yield _line(event, app.json)
-            if not follow:
-                return
-            time.sleep(POLL_SECONDS)
-    except KeyboardInterrupt:
-        return
-    finally:
-        if log:
-            log.close()
+def _lines(app: App, workflow: str | None, wants: Callable[[Event], bool], follow: bool, seen: int) -> Iterator[str]:
+    with ExitStack() as held:
+        log: Log | None = None
+        bell: Bell | None = None
+        try:
+            while True:
+                if log is None and (log := Log.find(app.directory)):
+                    held.callback(log.close)
+                    bell = _hung(app, held) if follow else None
+                for event in log.events(workflow, after=seen) if log else ():
+                    seen = event.seq
+                    if wants(event):
+                        yield _line(event, app.json)
+                if not follow:
+                    return
+                bell.wait(LOOK_SECONDS) if bell else time.sleep(LOOK_SECONDS)
+        except KeyboardInterrupt:
+            return
+
+
+def _hung(app: App, held: ExitStack) -> Bell:
+    """Before the log is read: what is written meanwhile rings."""
+    bell = Bell.hang(app.directory)
+    held.callback(bell.close)
+    return bell
 
 
 def _line(event: Event, as_json: bool) -> str:

@@ -8,7 +8,7 @@ from stretto.state.errors import BadInput
 
 ORDER_REPORT = "order-report"
 VERB_HELP = {
-    "events": ("events [WORKFLOW] [--follow] [--after SEQ]", "the event log in the wire form, or as JSON lines"),
+    "events": ("events [WORKFLOW] [--follow] [--pattern P] …", "the event log in the wire form, or as JSON lines"),
     "logs": ("logs WORKFLOW TASK [--attempt N]", "what an agent did in a task"),
     "diff": ("diff WORKFLOW", "what it changed, as a patch"),
     "cancel": ("cancel WORKFLOW", "end it for good; its branch is kept"),
@@ -26,6 +26,9 @@ _DETAILS = {
     "events": """\
   --follow          go on as events are written, until Ctrl-C
   --after SEQ       only what comes after the event of this number
+  --pattern P       only these types: PHASE_*, '*.failed', workflow.*, workflow.ID.phase_completed; several with commas
+  --class CLASS     only state_change, checkpoint or error; several with commas
+  --severity LEAST  only these and worse: info, warning, error, critical
   --json            one JSON object a line, and nothing else""",
     "logs": """\
   --attempt N       another attempt than the newest""",

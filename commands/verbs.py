@@ -47,6 +47,9 @@ def _parser(verb: str) -> _Parser:
     if verb == "events":
         parser.add_argument("--follow", action="store_true")
         parser.add_argument("--after", type=_number, default=0)
+        parser.add_argument("--pattern", action="append", default=[])
+        parser.add_argument("--class", dest="classes", action="append", default=[])
+        parser.add_argument("--severity", default="")
     if verb == "logs":
         parser.add_argument("task")
         parser.add_argument("--attempt", type=_number)
@@ -65,10 +68,18 @@ def _number(text: str) -> int:
 
 def _events(app: App, args: argparse.Namespace) -> Reply | Iterator[str]:
     from stretto.commands.event_lines import events
+    from stretto.state.filter import Filter
 
+    wanted = Filter(_listed(args.pattern), _listed(args.classes), args.severity, args.workflow or "")
+    lines = events(app, wanted, follow=args.follow, after=args.after)
     if not (app.json or args.workflow or args.follow or app.directory.exists()):
         return Reply("events", "No workflow has run here yet.")
-    return events(app, args.workflow, follow=args.follow, after=args.after)
+    return lines
+
+
+def _listed(given: Sequence[str]) -> tuple[str, ...]:
+    """A flag that may be given again, or with several values between commas."""
+    return tuple(word.strip() for text in given for word in text.split(","))
 
 
 def _logs(app: App, args: argparse.Namespace) -> Reply:

@@ -278,7 +278,7 @@ def test_the_page_lists_what_a_package_offers(package: object) -> None:
 
 @pytest.mark.slow
 def test_the_programs_of_the_python_page_run(project: Path) -> None:
-    first, saver, log = blocks("docs/python.md", "python")
+    first, saver, log, subscription = blocks("docs/python.md", "python")
 
     def run(block: str) -> list[str]:
         command = [sys.executable, "-W", "error", "-c", block]
@@ -290,3 +290,4 @@ def test_the_programs_of_the_python_page_run(project: Path) -> None:
     assert (project / "NOTES.md").read_text() == "Remember the milk.\n"
     assert run(saver) == ["2"]
     assert "notes_001 COMPLETED" in run(log)
+    assert run(subscription) == []
