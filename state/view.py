@@ -61,6 +61,9 @@ def _enter(view: WorkflowView, event: Event, status: str) -> None:
         for task in view.tasks.values():
             if over or not task.order:  # agents outside go on without a driver, until another runner takes over
                 _interrupt(view, task)
+    for name in _texts(event.data, "retried") if status == "RUNNING" else ():
+        if (found := view.tasks.get(name)) and found.state == "failed":
+            found.state = "retrying"
 
 
 def _interrupt(view: WorkflowView, task: TaskView) -> None:
