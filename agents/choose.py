@@ -1,21 +1,21 @@
-"""Choosing a runner: from `--runner KIND:ARG` to the thing itself, checked before anything is written."""
+"""Choosing a runner: from `--runner KIND:ARG` to the thing itself, checked before anything is written.
+
+Only the runner that is asked for is imported: the others would add to every start and every resume.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stretto.agents.cassette import Header, same_task
-from stretto.agents.claude import ClaudeRunner
-from stretto.agents.command import CommandRunner
 from stretto.agents.execute import Execute
 from stretto.agents.host import HOST, HostRunner
-from stretto.agents.model import ModelRunner
 from stretto.agents.process import run
-from stretto.agents.providers import chat_factory
-from stretto.agents.record import Recorder
-from stretto.agents.replay import ReplayRunner
 from stretto.agents.retry import Patience
 from stretto.agents.runner import Runner
-from stretto.agents.script import load_script
 from stretto.state.errors import BadInput
+
+if TYPE_CHECKING:
+    from stretto.agents.cassette import Header
+    from stretto.agents.record import Recorder
 
 KINDS = ("host", "claude", "claude:MODEL", "model:PROVIDER/NAME", "replay:PATH", "command:ARG…")
 
@@ -26,7 +26,7 @@ def parse_runner(
     project: Path,
     execute: Execute = run,
     patience: Patience | None = None,
-    record: Recorder | None = None,
+    record: "Recorder | None" = None,
 ) -> Runner:
     """The runner that `text` names. Relative paths in it start at the project folder.
 
@@ -48,6 +48,9 @@ def parse_runner(
     if not alone and (kind not in ("claude", "model", "replay", "command") or not argument):
         raise BadInput(f"{text!r} is not a runner.", field="runner", allowed=KINDS)
     if kind == "model":
+        from stretto.agents.model import ModelRunner
+        from stretto.agents.providers import chat_factory
+
         chat = chat_factory(argument, project=project)
         return ModelRunner(text.strip(), chat, execute, record, patience=patience)
     if record is not None:
@@ -55,9 +58,15 @@ def parse_runner(
     if kind == HOST:
         return HostRunner()
     if kind == "claude":
+        from stretto.agents.claude import ClaudeRunner
+
         return ClaudeRunner(argument, execute)
     if kind == "command":
+        from stretto.agents.command import CommandRunner
+
         return CommandRunner(argument, execute, project=project)
+    from stretto.agents.replay import ReplayRunner
+
     path, _, mode = argument.partition("?")
     if mode not in ("", "strict"):
         raise BadInput(f"{text!r}: there is no replay mode {mode!r}.", field="runner", allowed=("strict",))
@@ -76,7 +85,7 @@ def _nothing_plugged_in() -> BadInput:
 
 def header_for(
     text: str, *, project: Path, task: str, template: str = "", workflow: str = "", recorded_at: str = ""
-) -> Header:
+) -> "Header":
     """The header of a cassette that is to be recorded with the runner that `text` names.
 
     What a script speaks is labelled as authored: no model said it.
@@ -84,6 +93,9 @@ def header_for(
     Raises:
         BadInput: The runner is a script, and not of this task.
     """
+    from stretto.agents.cassette import Header, same_task
+    from stretto.agents.script import load_script
+
     source = text.strip().removeprefix("model:")
     header = Header(task=task, template=template, model=source, workflow=workflow, recorded_at=recorded_at)
     if not source.startswith("script/"):

@@ -8,8 +8,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple, cast, get_args
 
-import yaml
-
 from stretto.agents.task import RoleName
 from stretto.state.errors import BadInput
 
@@ -73,6 +71,8 @@ def _split(name: str, text: str) -> tuple[dict[str, Any], str]:
     parts = text.split("---\n", 2)
     if len(parts) != 3 or parts[0]:
         raise _wrong(name, "front matter", "is missing: the file must begin with a block between two lines '---'")
+    import yaml  # here: a resume needs it when its first agent starts, and not before
+
     try:
         front: object = yaml.safe_load(parts[1])
     except yaml.YAMLError as error:

@@ -6,7 +6,6 @@ Every figure is read off the event log.
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from stretto.agents.replay import REPLAYED
 from stretto.commands.app import App
 from stretto.commands.handing_out import handed_out
 from stretto.commands.invocation import Invocation
@@ -167,6 +166,8 @@ def tested(tests: Mapping[str, Any]) -> str:
 def _notes(end: End) -> Iterator[str]:
     yield from (f"note: {warning}" for warning in end.result.warnings)
     if end.runner.startswith("replay:"):
+        from stretto.agents.replay import REPLAYED
+
         yield REPLAYED
 
 

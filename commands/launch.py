@@ -8,14 +8,12 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stretto.agents.choose import header_for, parse_runner
 from stretto.agents.host import HOST
 from stretto.agents.process import run as execute
 from stretto.agents.reading import workflows
-from stretto.agents.record import Recorder
-from stretto.agents.replay import ReplayRunner
 from stretto.agents.repository import open_repository
 from stretto.agents.retry import Patience
 from stretto.agents.runner import Runner
@@ -36,6 +34,9 @@ from stretto.state.log import Log
 from stretto.state.settings import Settings, load
 from stretto.state.store import find_project
 from stretto.state.wire import Event
+
+if TYPE_CHECKING:
+    from stretto.agents.record import Recorder
 
 
 def settings_of(app: App) -> Settings:
@@ -69,12 +70,15 @@ def runner_for(app: App, invocation: Invocation, spec: Spec) -> Runner:
     patience = Patience(spec.limits.patience_seconds)
     record = recorder(text, app, invocation, spec) if text and "record" in invocation.flags else None
     runner = parse_runner(text, project=app.project, execute=execute, patience=patience, record=record)
-    if isinstance(runner, ReplayRunner):
-        runner.refuse_unknown(spec.description)
+    if text.strip().startswith("replay:"):
+        from stretto.agents.replay import ReplayRunner
+
+        if isinstance(runner, ReplayRunner):
+            runner.refuse_unknown(spec.description)
     return runner
 
 
-def recorder(text: str, app: App, invocation: Invocation, spec: Spec) -> Recorder:
+def recorder(text: str, app: App, invocation: Invocation, spec: Spec) -> "Recorder":
     """What keeps the turns of a model runner, for `--record FILE`.
 
     Raises:
@@ -94,6 +98,8 @@ def recorder(text: str, app: App, invocation: Invocation, spec: Spec) -> Recorde
         workflow=spec.workflow_id,
         recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+    from stretto.agents.record import Recorder
+
     return Recorder(_writable(str(invocation.flags["record"])), header)
 
 

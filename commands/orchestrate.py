@@ -6,13 +6,10 @@ from stretto.commands.app import EVERYWHERE, App, require_supported
 from stretto.commands.invocation import Invocation
 from stretto.commands.launch import launch, new_id, relaunch, settings_of
 from stretto.commands.options import LIMIT_FLAGS, TEAM, changed_limits, gates, limits, merge_policy
-from stretto.commands.preview import preview
 from stretto.commands.reply import Reply
 from stretto.commands.workflows import UNDONE, find
-from stretto.graph.analyze import analyze
 from stretto.graph.entry import Answer
 from stretto.graph.spec import Priority, Spec
-from stretto.graph.template import instantiate, load_template
 from stretto.state.errors import BadInput, InvalidTransition
 from stretto.state.ids import WorkflowId, workflow_id
 from stretto.state.store import find_project
@@ -39,7 +36,11 @@ def handle(invocation: Invocation, app: App) -> Reply:
     if {"approve", "reject"} & invocation.flags.keys():
         raise BadInput("--approve and --reject answer a gate: name the workflow with --resume ID.", field="--resume")
     spec = spec_for(invocation, app)
-    return preview(spec, invocation, app) if "dry-run" in invocation.flags else launch(spec, invocation, app)
+    if "dry-run" not in invocation.flags:
+        return launch(spec, invocation, app)
+    from stretto.commands.preview import preview
+
+    return preview(spec, invocation, app)
 
 
 def spec_for(invocation: Invocation, app: App) -> Spec:
@@ -50,6 +51,9 @@ def spec_for(invocation: Invocation, app: App) -> Spec:
             field="description",
             next_steps=('stretto orchestrate "Add JWT authentication"',),
         )
+    from stretto.graph.analyze import analyze  # here, with YAML's parser: a resume has its spec in the store
+    from stretto.graph.template import instantiate, load_template
+
     description = invocation.words[0].text
     analysis = analyze(description)
     settings = settings_of(app)
