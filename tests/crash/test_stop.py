@@ -7,6 +7,8 @@ import signal
 import pytest
 
 from stretto.graph import resume
+from stretto.state import lease
+from stretto.state.log import Log
 from tests.crash.bench import WORKFLOW, Bench, Driver, Ending
 from tests.crash.chaos import Chaos
 
@@ -210,3 +212,26 @@ def test_a_second_driver_is_refused_and_changes_nothing(bench: Bench, small: End
     assert driver.wait() == 0
     Chaos(bench).check()
     assert not Ending.of(bench).differs(small)
+
+
+def test_a_driver_that_slept_while_another_took_over_ends_without_a_word_in_the_log(bench: Bench) -> None:
+    driver = working(bench, "T1", "T2")
+    driver.signal(signal.SIGSTOP)
+    with Log.open(bench.store) as log:
+        with log.write() as tx:  # as if its machine had been restarted: nobody takes over from one that is seen to live
+            old = log.lease(WORKFLOW)
+            assert old
+            tx.database.put("leases", old._replace(boot="another-boot"))
+        fence = lease.acquire(log, WORKFLOW)
+        before, tip = bench.events(), bench.branches()
+        bench.order()
+        driver.signal(signal.SIGCONT)
+
+        assert driver.wait(30) == 1
+        assert "is no longer ours" in bench.said()
+        assert bench.events() == before
+        assert bench.branches() == tip
+        assert not bench.processes()
+        lease.release(log, fence)
+
+    assert bench.resume().wait() == 0

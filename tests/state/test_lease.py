@@ -135,6 +135,30 @@ def test_the_late_write_of_a_driver_that_was_replaced_is_refused(
     assert held.pid == mine.pid
 
 
+def test_a_driver_that_slept_through_its_replacement_is_refused_when_it_wakes_up(
+    log: Log, driver: subprocess.Popen[str]
+) -> None:
+    driver.send_signal(signal.SIGSTOP)
+    time.sleep(0.5)
+    with log.write() as tx:  # nobody takes over from a process that can be seen to live, so let it be one of elsewhere
+        old = log.lease(W)
+        assert old
+        tx.database.put("leases", old._replace(boot="another-boot"))
+    fence = acquire(log, W)
+    for i in range(20):
+        with log.write(fence) as tx:
+            tx.event("PHASE_PROGRESS", W, "plan", {"i": i})
+    mine = log.last_seq()
+
+    driver.send_signal(signal.SIGCONT)
+    answer, _ = driver.communicate("go on\n", timeout=20)
+
+    assert answer == "refused\n"
+    assert log.last_seq() == mine
+    assert log.verify() == mine
+    release(log, fence)
+
+
 def test_releasing_after_a_takeover_leaves_the_new_driver_alone(log: Log) -> None:
     old = acquire(log, W)
     with log.write() as tx:
