@@ -51,7 +51,7 @@ def new_id(invocation: Invocation, app: App, description: str) -> WorkflowId:
     taken = asyncio.run(_in_git(app))
     if log := Log.find(app.directory):
         with log:
-            taken |= {w.id for w in log.workflows()}
+            taken.update(log.workflow_ids())
     return name_workflow(description, taken.__contains__)
 
 

@@ -130,7 +130,7 @@ _RESOURCES = _command(
 _STATUS = _command(
     "workflow-status",
     {
-        **_switches("detailed include-dependencies subscribe recovery-report lessons-learned follow explain live"),
+        **_switches("all detailed include-dependencies subscribe recovery-report lessons-learned follow explain live"),
         **_switches("interactive performance resources optimization-suggestions agents performance-breakdown debug"),
         **_switches("include-debug include-all realtime pause resume"),
         "events": _LIST,

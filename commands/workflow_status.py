@@ -1,6 +1,8 @@
 """/workflow-status: what the log knows of one workflow or of all. Standard library only; creates nothing."""
 
 import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stretto.commands.app import App, require_supported
@@ -9,13 +11,17 @@ from stretto.commands.reply import Reply
 from stretto.commands.safe import one_line
 from stretto.commands.workflows import UNDONE, find
 from stretto.state import lease
+from stretto.state.errors import BadInput
 from stretto.state.figures import WorkflowView
 from stretto.state.log import Log
+from stretto.state.machine import ACTIVE
 from stretto.state.rows import WorkflowRow
 from stretto.state.show import as_dict, brief, text
 from stretto.state.view import fold
 
-SUPPORTED = frozenset({"detailed"})
+SUPPORTED = frozenset({"detailed", "all"})
+SHOWN = 20
+"""Workflows in a list that did not ask for all."""
 
 
 def handle(invocation: Invocation, app: App) -> Reply:
@@ -23,18 +29,22 @@ def handle(invocation: Invocation, app: App) -> Reply:
 
     Raises:
         NotFound: There is no workflow of that id.
+        BadInput: One is named, and all are asked for.
     """
     require_supported(invocation, SUPPORTED)
-    detailed = "detailed" in invocation.flags
+    detailed, everything = "detailed" in invocation.flags, "all" in invocation.flags
     if invocation.ids:
+        if everything:
+            raise BadInput("--all lists every workflow; leave it out, or leave the ID out.", field="--all")
         log, row = find(app, invocation.ids[0], field="workflow_id")
         with log:
             return _one(log, row, detailed)
     if (found := Log.find(app.directory)) is None:
         steps = ('stretto orchestrate "…"',)
-        return Reply("workflow-status", "No workflow has run here yet.", {"workflows": []}, next_steps=steps)
+        none: dict[str, Any] = {"workflows": [], "total": 0, "by_status": {}}
+        return Reply("workflow-status", "No workflow has run here yet.", none, next_steps=steps)
     with found:
-        return _all(found, detailed)
+        return _several(found, detailed, everything)
 
 
 def _one(log: Log, row: WorkflowRow, detailed: bool) -> Reply:
@@ -61,16 +71,38 @@ def _about_driver(driven: str | None, holder: lease.Holder | None) -> tuple[str,
     return ("  Its driver is gone. What was finished is kept; a resume goes on from there.",) if driven else ()
 
 
-def _all(log: Log, detailed: bool) -> Reply:
-    rows = log.workflows()
-    body = [_row(log, row) for row in rows]
-    if detailed:
-        lines = [f"{brief(fold(log.events(row.id)), time.time())}\n" for row in rows]
-    else:
-        lines = [f"{b['workflow_id']:<32} {_word(b):<22} {one_line(b['description'], 80)}" for b in body]
-    steps = (f"stretto workflow-status {rows[-1].id}",) if rows else ()
+def _several(log: Log, detailed: bool, everything: bool) -> Reply:
+    """Those that a person looks for first, and how many others there are; or all of them."""
+    body: list[dict[str, Any]] = []
+    lines: list[str] = []
+    counts = log.count_workflows()
+    for row in log.each_workflow() if everything else _chosen(log):
+        body.append(_row(log, row))
+        lines.append(f"{brief(fold(log.events(row.id)), time.time())}\n" if detailed else _line(body[-1]))
+    total, more = sum(counts.values()), _left(counts, body)
+    steps = [f"stretto workflow-status {told['workflow_id']}" for told in body[-1:]]
+    if more:
+        lines.append(f"and {sum(more.values()):,} more: {', '.join(f'{n:,} {s}' for s, n in sorted(more.items()))}")
+        steps.append("stretto workflow-status --all")
     said = "\n".join(lines).rstrip("\n") or "No workflow has run here yet."
-    return Reply("workflow-status", said, {"workflows": body}, next_steps=steps)
+    result = {"workflows": body, "total": total, "by_status": counts}
+    return Reply("workflow-status", said, result, next_steps=tuple(steps))
+
+
+def _chosen(log: Log) -> list[WorkflowRow]:
+    """The newest that have not ended, then the newest of the others, as many as are shown; oldest first."""
+    rows = {row.id: row for row in (*log.newest_workflows(SHOWN, ACTIVE), *log.newest_workflows(SHOWN))}
+    return sorted([*rows.values()][:SHOWN], key=lambda row: (row.created, row.id))
+
+
+def _left(counts: Mapping[str, int], body: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many of each status are not shown."""
+    shown = Counter(str(told["status"]) for told in body)
+    return {status: n - shown[status] for status, n in counts.items() if n > shown[status]}
+
+
+def _line(told: Mapping[str, Any]) -> str:
+    return f"{told['workflow_id']:<32} {_word(told):<22} {one_line(told['description'], 80)}"
 
 
 def _row(log: Log, row: WorkflowRow) -> dict[str, Any]:
@@ -91,7 +123,7 @@ def _driver(row: WorkflowRow, holder: lease.Holder | None) -> str | None:
     return "gone" if row.status in {"RUNNING", "SCHEDULED", "CREATED"} else None
 
 
-def _word(body: dict[str, Any]) -> str:
+def _word(body: Mapping[str, Any]) -> str:
     more = ", driver gone" if body["driver"] == "gone" else ", taken back" if body["undone"] else ""
     return f"{body['status']}{more}"
 

@@ -25,7 +25,7 @@ def find(app: App, name: str, *, field: str = "workflow") -> tuple[Log, Workflow
     try:
         if row := log.workflow(checked):
             return log, row
-        known = [w.id for w in log.workflows()][-_NAMED:]
+        known = [w.id for w in reversed(log.newest_workflows(_NAMED))]
     except BaseException:
         log.close()
         raise

@@ -9,10 +9,14 @@ from stretto.graph.spec import Kind, Spec
 from stretto.state.log import Log
 from stretto.state.view import fold
 
+RECENT = 100
+"""Workflows that are looked at: enough to estimate from, in a time that does not grow with the store."""
+
 
 def past_tasks(log: Log) -> tuple[PastTask, ...]:
-    """Every completed agent task of the store's workflows, oldest workflow first."""
-    return tuple(task for row in log.workflows() for task in _tasks(log, row.id, Spec.model_validate(row.spec)))
+    """Every completed agent task of the store's newest workflows, oldest workflow first."""
+    rows = reversed(log.newest_workflows(RECENT))
+    return tuple(task for row in rows for task in _tasks(log, row.id, Spec.model_validate(row.spec)))
 
 
 def _tasks(log: Log, workflow_id: str, spec: Spec) -> Iterator[PastTask]:

@@ -143,7 +143,7 @@ def find(workflow_id: str, place: Place) -> tuple[WorkflowRow, Result | None]:
     with log:
         if row := log.workflow(workflow_id):
             return row, end_of(workflow_id, log, log.last_seq()) if row.status == "COMPLETED" else None
-        known = [w.id for w in log.workflows()][-8:]
+        known = [w.id for w in reversed(log.newest_workflows(8))]
     raise NotFound(f"There is no workflow {workflow_id!r} in this store.", field="workflow_id", allowed=known)
 
 

@@ -11,7 +11,7 @@ What `write` has left is durable. From asyncio, call it in a function given to `
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from stretto.state.transaction import FORGIVEN, Transaction
 from stretto.state.wire import Event
 
 PAGE = 500
+WORKFLOW_PAGE = 50
 
 
 def stamp(seconds: float) -> str:
@@ -155,6 +156,25 @@ class Log:
     def workflows(self) -> list[WorkflowRow]:
         """All workflows, oldest first."""
         return queries.workflows(self._database)
+
+    def each_workflow(self) -> Iterator[WorkflowRow]:
+        """All workflows, oldest first, read a page at a time: their specs may be large."""
+        after = ("", "")
+        while page := queries.workflow_page(self._database, after, WORKFLOW_PAGE):
+            yield from page
+            after = (page[-1].created, page[-1].id)
+
+    def newest_workflows(self, limit: int, statuses: Sequence[str] = ()) -> list[WorkflowRow]:
+        """The newest workflows, newest first; only those of certain statuses if any are named."""
+        return queries.newest_workflows(self._database, limit, statuses)
+
+    def workflow_ids(self) -> list[str]:
+        """The ids of all workflows, oldest first."""
+        return queries.workflow_ids(self._database)
+
+    def count_workflows(self) -> dict[str, int]:
+        """How many workflows there are, by status; one that no workflow has is not named."""
+        return queries.count_workflows(self._database)
 
     def attempts(self, workflow_id: str) -> list[AttemptRow]:
         """All attempts of a workflow, by task and number."""

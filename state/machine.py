@@ -19,6 +19,8 @@ ARROWS: dict[str, frozenset[str]] = {
 """From each status, the ones it may go to. FAILED → RUNNING is a resume."""
 
 STATUSES = tuple(ARROWS)
+ACTIVE = tuple(status for status in STATUSES if status not in FINAL)
+"""Statuses of what has not ended."""
 STATUS_AFTER = {
     "WORKFLOW_CREATED": "CREATED",
     "WORKFLOW_SCHEDULED": "SCHEDULED",

@@ -35,6 +35,33 @@ def workflows(database: Database) -> list[WorkflowRow]:
     return [_workflow(database, r) for r in database.read("workflows", "ORDER BY created, id")]
 
 
+def workflow_page(database: Database, after: tuple[str, str], size: int) -> list[WorkflowRow]:
+    """Up to `size` workflows that follow the one which was created at `after[0]` and has the id `after[1]`."""
+    rows = database.read("workflows", "WHERE (created, id) > (?, ?) ORDER BY created, id LIMIT ?", (*after, size))
+    return [_workflow(database, r) for r in rows]
+
+
+def newest_workflows(database: Database, limit: int, statuses: Sequence[str] = ()) -> list[WorkflowRow]:
+    """The newest workflows, newest first; only those of certain statuses if any are named.
+
+    Which these are is found in an index; only their own rows are read.
+    """
+    chosen = f"WHERE status IN ({','.join('?' * len(statuses))}) " if statuses else ""
+    ids = f"SELECT id FROM workflows {chosen}ORDER BY created DESC, id DESC LIMIT ?"  # noqa: S608 - only question marks
+    where = f"WHERE id IN ({ids}) ORDER BY created DESC, id DESC"
+    return [_workflow(database, r) for r in database.read("workflows", where, (*statuses, limit))]
+
+
+def workflow_ids(database: Database) -> list[str]:
+    """The ids of all workflows, oldest first."""
+    return [name for (name,) in database.execute("SELECT id FROM workflows ORDER BY created, id")]
+
+
+def count_workflows(database: Database) -> dict[str, int]:
+    """How many workflows there are of each status that there is."""
+    return dict(database.execute("SELECT status, count(*) FROM workflows GROUP BY status"))
+
+
 def _workflow(database: Database, row: tuple[Any, ...]) -> WorkflowRow:
     return WorkflowRow._make((*row[:5], _json(database, row[5]), *row[6:]))
 

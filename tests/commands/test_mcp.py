@@ -99,7 +99,7 @@ def test_a_status_writes_nothing_and_bad_input_is_an_error_that_the_server_survi
     assert text(first).startswith("No workflow has run here yet.")
     assert first.structured_content["status"] == "ok"
     assert json.loads(text(program)) == program.structured_content
-    assert program.structured_content["result"] == {"workflows": []}
+    assert program.structured_content["result"]["workflows"] == []
     assert "Usage: stretto workflow-status" in text(helped)
     assert [r.is_error for r in wrong] == [True] * len(wrong)
     assert wrong[0].structured_content["error"]["details"]["field"] == "--merge"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import stretto.state
+from stretto.state.log import Log
 from stretto.state.show import as_dict
 from stretto.state.view import fold
 from tests.commands.door import Project
@@ -18,7 +19,11 @@ def test_without_a_store_it_says_so_and_makes_nothing(project: Project) -> None:
     for args in ((), ("--detailed",)):
         ran = project.run("workflow-status", *args)
         assert (ran.code, "No workflow has run here yet." in ran.out) == (0, True)
-    assert project.run("workflow-status", "--json").json["result"] == {"workflows": []}
+    assert project.run("workflow-status", "--json").json["result"] == {
+        "workflows": [],
+        "total": 0,
+        "by_status": {},
+    }
     assert project.everything() == before
 
 
@@ -44,6 +49,32 @@ def test_each_workflow_is_a_line_and_the_newest_is_offered(project: Project) -> 
     assert first.split()[:2] == ["sessions_001", "COMPLETED"]
     assert second.split()[:2] == ["tokens_001", "FAILED"]
     assert "stretto workflow-status tokens_001" in ran.out
+
+
+def test_of_many_workflows_it_shows_what_has_not_ended_and_the_newest_and_counts_the_rest(project: Project) -> None:
+    with Log.open(project.store, durability="process", clock=iter(range(1_700_000_000, 1_800_000_000)).__next__) as log:
+        for i in range(1, 61):
+            with log.write() as tx:
+                tx.create_workflow(f"w_{i:03d}", kind="report", description="Many", spec={}, runner="r")
+            if i not in (3, 7):
+                with log.write() as tx:
+                    tx.set_status(f"w_{i:03d}", "FAILED" if i % 2 else "CANCELLED")
+
+    said = project.run("workflow-status").out
+    seen = project.run("workflow-status", "--json").json["result"]
+    every = project.run("workflow-status", "--all", "--json").json["result"]
+
+    shown = ["w_003", "w_007", *(f"w_{i:03d}" for i in range(43, 61))]
+    assert [line.split()[0] for line in said.splitlines()[:20]] == shown
+    assert "and 40 more: 21 CANCELLED, 19 FAILED" in said
+    assert "stretto workflow-status --all" in said
+    assert [w["workflow_id"] for w in seen["workflows"]] == shown
+    assert (seen["total"], seen["by_status"]) == (60, {"CREATED": 2, "FAILED": 28, "CANCELLED": 30})
+    assert [w["workflow_id"] for w in every["workflows"]] == [f"w_{i:03d}" for i in range(1, 61)]
+    assert " more:" not in project.run("workflow-status", "--all").out
+    assert len(project.run("workflow-status", "--detailed").out.split("  unknown · ")) == 21
+    refused = project.run("workflow-status", "w_003", "--all")
+    assert (refused.code, "--all lists every workflow" in refused.err) == (2, True)
 
 
 def test_one_workflow_in_short_is_its_phases_and_what_is_not_done(project: Project) -> None:
