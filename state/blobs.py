@@ -4,50 +4,47 @@ import fcntl
 import os
 import sqlite3
 import threading
-import zlib
-from collections.abc import Generator
+from collections import OrderedDict, deque
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from stretto.state.disk import Durability, Table
 from stretto.state.errors import BadInput, StoreDamaged, StrettoError
 from stretto.state.keys import Range
+from stretto.state.sealing import Row, seal, unseal
 
-# Two bytes head every value: the version of the format, and how the rest is encoded.
-_PLAIN, _DEFLATED = b"\x01\x00", b"\x01\x01"
-_WORTH_DEFLATING = 200
+FORMAT = 2
+"""Written to each file. 1 had another layout of rows, and no number in the file."""
 _LOCK = "open.lock"
+_REMEMBERED, _WORTH_REMEMBERING = 4096, 16384
+_ENOUGH = 4
+"""So many writes are not worth waiting for another."""
+_MOST_IN_VAIN = 6
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Migrate = Callable[["BlobStore"], None]
+"""Rewrites the rows of format 1, within a transaction."""
 
 
-def _checksum(key: bytes, head: bytes, body: bytes) -> bytes:
-    return zlib.crc32(body, zlib.crc32(head, zlib.crc32(key))).to_bytes(4)
+class _Job:
+    """A write on its way to a transaction, which may hold others too."""
 
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.work = work
+        self.error: Exception | None = None
+        self.finished = False
+        self.done = threading.Lock()
+        self.done.acquire()
 
-def seal(key: bytes, value: bytes) -> bytes:
-    """`value` under a format version and a checksum that covers its key too, deflated when that pays."""
-    head, body = _PLAIN, value
-    if len(value) >= _WORTH_DEFLATING:
-        small = zlib.compress(value, 1)
-        head, body = (_DEFLATED, small) if len(small) < len(value) else (head, body)
-    return head + _checksum(key, head, body) + body
-
-
-def unseal(key: bytes, sealed: bytes) -> bytes:
-    """What `seal` was given.
-
-    Raises:
-        StoreDamaged: Another format version, or bytes that are not what was written under this key.
-    """
-    head, checksum, body = sealed[:2], sealed[2:6], sealed[6:]
-    if head not in (_PLAIN, _DEFLATED):
-        raise StoreDamaged(f"a row is of format {head.hex()!r}, which this version of Stretto does not know")
-    if checksum != _checksum(key, head, body):
-        raise StoreDamaged("a row does not match its checksum")
-    try:
-        return zlib.decompress(body) if head == _DEFLATED else body
-    except zlib.error as error:
-        raise StoreDamaged(f"a row cannot be inflated: {error}") from error
+    def finish(self, error: Exception | None) -> None:
+        self.error = error
+        self.finished = True
+        self.done.release()
 
 
 class BlobStore:
@@ -57,63 +54,202 @@ class BlobStore:
         directory: Made if missing, and closed to everyone but its owner.
         durability: What a committed write survives.
 
+        migrate: For a store of format 1; without it, such a store is refused.
+
     Raises:
         BadInput: The directory cannot be used, or diskcache would take it for another one.
-        StoreDamaged: It holds something that is not such a store.
+        StoreDamaged: It holds something that is not such a store, or one of another format.
         StrettoError: This process was forked from one that has the store open.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], durability: Durability) -> None:
+    def __init__(
+        self, directory: str | os.PathLike[str], durability: Durability, migrate: Migrate | None = None
+    ) -> None:
         self.directory = _own_directory(directory)
         if any(store.inherited and store.directory == self.directory for store in list(_STORES)):
             raise _forked(self.directory)
         self._lock = threading.RLock()
-        self._pid = os.getpid()
+        self._jobs: deque[_Job] = deque()
+        self._verified: OrderedDict[bytes, tuple[bytes, Row]] = OrderedDict()
+        self.inherited = False
+        """Whether this is the copy that a forked child got of its parent's open store."""
         self._closed = False
-        with self._explained(), _alone_in(self.directory):
-            self._table = Table(self.directory, durability)
-        _STORES.add(self)
-        try:
-            self._table.verify_schema()
-        except BaseException:
-            self.close()
-            raise
+        self._in_vain = self._unwilling = 0
+        self.rolled_back: Callable[[], None] = lambda: None
+        with _alone_in(self.directory):
+            try:
+                self._table = Table(self.directory, durability)
+            except sqlite3.Error as error:
+                raise self._translated(error) from error
+            _STORES.add(self)
+            try:
+                self._ask(Table.verify_schema)
+                self._ask(Table.prove)
+                self._settle(migrate)
+            except BaseException:
+                self.close()
+                raise
 
-    def get(self, key: bytes) -> bytes | None:
-        """The value under `key`, verified, or None. StoreDamaged if it is not what was written."""
-        with self._held() as table:
-            found = table.value(key)
-        return None if found is None else unseal(key, found)
+    def _settle(self, migrate: Migrate | None) -> None:
+        """Bring what is there to today's format, or refuse it."""
+        version = self._ask(Table.get_version)
+        if version == FORMAT:
+            return
+        if version or (self._ask(Table.counted) and not migrate):
+            raise StoreDamaged(
+                f"The store in {self.directory!r} is of format {version or 1}, and this version of Stretto reads format"
+                f" {FORMAT}. Nothing was read from it or written to it.",
+                next_steps=("Use the version of Stretto that wrote it, or name another directory.",),
+            )
+        with self.transaction():
+            if migrate:
+                migrate(self)
+            self._ask(Table.set_version, FORMAT)
 
-    def set(self, key: bytes, value: bytes) -> None:
+    def get(self, key: bytes) -> Row | None:
+        """The row under `key`, verified, or None. StoreDamaged if it is not what was written."""
+        found = self._ask(Table.value, key)
+        return None if found is None else self._unsealed(key, found)
+
+    def add(self, key: bytes, value: bytes, expires: float | None = None) -> Row | None:
+        """Store `value` under a key that has none yet; None, and nothing is stored, if it has one."""
+        sealed, row = seal(key, value)
+        if not self._ask(Table.insert, key, sealed, expires):
+            return None
+        self._remember(key, sealed, row)
+        return row
+
+    def set(self, key: bytes, value: bytes, expires: float | None = None) -> Row:
         """Store `value`, replacing what was there."""
-        with self._held() as table:
-            table.set(key, seal(key, value))
+        sealed, row = seal(key, value)
+        if not self._ask(Table.insert, key, sealed, expires):
+            self._ask(Table.replace, key, sealed, expires)
+        return row
 
-    def __contains__(self, key: bytes) -> bool:
-        with self._held() as table:
-            return key in table
+    def rows(self, span: Range) -> list[tuple[bytes, Row]]:
+        """Keys and verified rows in the range, in order of their bytes."""
+        return [(key, self._unsealed(key, value)) for key, value in self._ask(Table.rows, span)]
 
-    def rows(self, span: Range) -> list[tuple[bytes, bytes]]:
-        """Keys and verified values in the range, in order of their bytes."""
-        with self._held() as table:
-            found = table.rows(span)
-        return [(key, unseal(key, value)) for key, value in found]
+    def unexpired(self, keys: Iterable[bytes], at: float) -> dict[bytes, Row]:
+        """The verified rows of those keys that are there, and expire after `at` (seconds of the epoch) or never."""
+        return {key: unseal(key, value) for key, value in self._ask(Table.values, keys, at).items()}
 
-    def keys(self, span: Range) -> list[bytes]:
-        """Keys in the range, in order of their bytes."""
-        with self._held() as table:
-            return table.keys(span)
+    def add_bare(self, key: bytes, value: bytes) -> bool:
+        """Store bytes that are not sealed, since their key says what they are; whether the key was new."""
+        return self._ask(Table.insert, key, value)
 
-    def last(self, span: Range) -> bytes | None:
-        """The greatest key in the range, or None."""
-        with self._held() as table:
-            return table.last(span)
+    def bare(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The bytes under those keys that are there. Nothing is verified: that is for the caller."""
+        return self._ask(Table.values, keys)
+
+    def bare_rows(self, span: Range) -> list[tuple[bytes, bytes]]:
+        """Keys and bytes in the range. Nothing is verified."""
+        return self._ask(Table.rows, span)
+
+    def keys(self, span: Range, most: int = -1, *, descending: bool = False) -> list[bytes]:
+        """Up to `most` keys in the range, in order of their bytes; values are not read."""
+        return self._ask(Table.keys, span, most, descending)
 
     def erase(self, span: Range) -> None:
         """Delete the rows in the range."""
-        with self._held() as table:
-            table.erase(span)
+        self._ask(Table.erase, span)
+
+    def delete(self, key: bytes) -> None:
+        """Delete one row, if it is there."""
+        self.erase(Range(key, key + b"\0"))
+
+    def erase_expired(self, at: float) -> None:
+        """Delete the rows that had expired at that time, in seconds of the epoch."""
+        self._ask(Table.erase_expired, at)
+
+    def changes_of_others(self) -> int:
+        """A number that is another one once another process has written to the store."""
+        return self._ask(Table.changes_of_others)
+
+    def _ask(self, question: Callable[Concatenate[Table, P], T], *args: P.args, **named: P.kwargs) -> T:
+        """Have the table do something, one thread at a time."""
+        with self._lock:
+            table = self._open()
+            try:
+                return question(table, *args, **named)
+            except sqlite3.Error as error:
+                raise self._translated(error) from error
+
+    def _unsealed(self, key: bytes, sealed: bytes) -> Row:
+        """Verified once and known again by its bytes: the store is read each time, and only the arithmetic is saved."""
+        known = self._verified.get(key)
+        if known is not None and known[0] == sealed:
+            return known[1]
+        row = unseal(key, sealed)
+        self._remember(key, sealed, row)
+        return row
+
+    def _remember(self, key: bytes, sealed: bytes, row: Row) -> None:
+        if len(row.value) > _WORTH_REMEMBERING:
+            return
+        self._verified[key] = (sealed, row)
+        if len(self._verified) > _REMEMBERED:
+            self._verified.popitem(last=False)
+
+    def write(self, work: Callable[[], None], patience: float = 0.0) -> None:
+        """Do `work` in a transaction, together with what other threads have to write; return when it is durable.
+
+        Args:
+            work: May be done a second time, if something else in its transaction failed.
+            patience: For up to so many seconds, wait for another write that it can go with.
+
+        Raises:
+            StrettoError: The disk refused, or another process kept the store locked; nothing of it was written.
+        """
+        job = _Job(work)
+        self._jobs.append(job)
+        if not (patience and self._joined(job, patience)):
+            with self._lock:
+                if not job.finished:
+                    self._drain()
+        if job.error is not None:
+            raise job.error
+
+    def _joined(self, job: _Job, patience: float) -> bool:
+        """Wait for somebody else to take the job along. Who has waited in vain does so ever more seldom."""
+        if len(self._jobs) >= _ENOUGH:
+            return False
+        if self._unwilling:
+            self._unwilling -= 1
+            return False
+        joined = job.done.acquire(timeout=patience)
+        self._in_vain = 0 if joined else min(self._in_vain + 1, _MOST_IN_VAIN)
+        self._unwilling = 0 if joined else 2**self._in_vain
+        return joined
+
+    def _drain(self) -> None:
+        jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
+        try:
+            with self.transaction():
+                for job in jobs:
+                    job.work()
+        except Exception as error:  # noqa: BLE001 - it is raised where the job came from
+            self.rolled_back()
+            for job in jobs:
+                job.finish(error if len(jobs) == 1 else self._alone(job))
+        except BaseException:
+            self.rolled_back()
+            for job in jobs:
+                job.finish(StrettoError("A write was interrupted. Nothing of it was stored."))
+            raise
+        else:
+            for job in jobs:
+                job.finish(None)
+
+    def _alone(self, job: _Job) -> Exception | None:
+        """Do one of a group that failed: only those that are at fault may fail."""
+        try:
+            with self.transaction():
+                job.work()
+        except Exception as error:  # noqa: BLE001 - it is raised where the job came from
+            self.rolled_back()
+            return error
+        return None
 
     @contextmanager
     def transaction(self) -> Generator[None]:
@@ -122,14 +258,31 @@ class BlobStore:
         Raises:
             StrettoError: Another process kept the store locked for 30 s, or the disk refused; nothing was written.
         """
-        with self._held() as table, table.transaction():
-            yield
+        with self._lock:
+            table = self._open()
+            try:
+                table.begin()
+                try:
+                    yield
+                    table.commit()
+                finally:
+                    table.end()
+            except sqlite3.Error as error:
+                raise self._translated(error) from error
 
     @contextmanager
     def snapshot(self) -> Generator[None]:
         """Reads inside belong to one moment, whatever other processes commit meanwhile. Does not nest."""
-        with self._held() as table, table.snapshot():
-            yield
+        with self._lock:
+            table = self._open()
+            try:
+                table.begin_reading()
+                try:
+                    yield
+                finally:
+                    table.end()
+            except sqlite3.Error as error:
+                raise self._translated(error) from error
 
     def close(self) -> None:
         """Release the connection; later calls raise StrettoError. Closing twice does nothing."""
@@ -139,26 +292,17 @@ class BlobStore:
             self._closed = True
             self._table.close()
 
-    @contextmanager
-    def _held(self) -> Generator[Table]:
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be used."""
+        return not self._closed
+
+    def _open(self) -> Table:
         if self.inherited:
             raise _forked(self.directory)
-        with self._lock, self._explained():
-            if self._closed:
-                raise StrettoError(f"The store in {self.directory!r} is closed.", next_steps=("Open it again.",))
-            yield self._table
-
-    @property
-    def inherited(self) -> bool:
-        """Whether this is the copy that a forked child got of its parent's open store."""
-        return not self._closed and self._pid != os.getpid()
-
-    @contextmanager
-    def _explained(self) -> Generator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise self._translated(error) from error
+        if self._closed:
+            raise StrettoError(f"The store in {self.directory!r} is closed.", next_steps=("Open it again.",))
+        return self._table
 
     def _translated(self, error: sqlite3.Error) -> StrettoError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -175,6 +319,14 @@ class BlobStore:
 
 _STORES: WeakSet[BlobStore] = WeakSet()
 """Those of this process, and of the one it was forked from."""
+
+
+def _mark_inherited() -> None:
+    for store in list(_STORES):
+        store.inherited = store.inherited or store.is_open
+
+
+os.register_at_fork(after_in_child=_mark_inherited)
 
 
 def _forked(directory: str) -> StrettoError:

@@ -1,21 +1,26 @@
 """DiskCacheSaver: LangGraph's checkpoints in a diskcache directory.
 
-    row         key                                            value
-    checkpoint  c, thread, namespace, checkpoint               parent, checkpoint, metadata, {channel: version, digest}
-    write       w, thread, namespace, checkpoint, task, index  task path, channel, the value
-    value       v, thread, digest                              a channel's value, once for all that hold it
+What lies where is told in documents.py, and how values share their bytes in ropes.py. The format is 2, which the file
+says in its header; a store of format 1 is rewritten when it is opened, and any other is refused.
 
-Keys sort as their parts do, so a thread, a namespace and the writes of one checkpoint are each a range, and the newest
-checkpoint is the last of its range.
+What a load finds, and reports as StoreDamaged:
+
+- a bit that flipped in a row, and a row that was edited or moved to another key: each carries a digest of both;
+- a checkpoint that was removed, or rolled back to an earlier row of the same key, once another was made from it: each
+  carries the digest of its parent, and what is pruned or replaced on purpose leaves a note;
+- a segment of a value that is missing or another;
+- with `verify`, writes of a task that were removed after the next checkpoint was made from them.
+
+What it cannot find: the newest checkpoint of a thread removed together with its writes, writes rolled back to what they
+were before an interrupt was answered, the whole file replaced by an older copy of itself, and a change by somebody who
+computes the digests anew: there is no secret in them.
 """
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from hashlib import blake2b
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypedDict, cast
+from typing import Any, Self, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -25,44 +30,25 @@ from langgraph.checkpoint.base import (
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
+    DeltaChannelHistory,
     PendingWrite,
     get_checkpoint_id,
     get_checkpoint_metadata,
-    writes_sort_key,
 )
-from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from stretto.state import migration, pruning
 from stretto.state.blobs import BlobStore
 from stretto.state.disk import Durability
-from stretto.state.errors import StoreDamaged
-from stretto.state.keys import below, join, split
+from stretto.state.documents import Document, Documents, Place, Write, dump_document, dump_writes, load_writes, mark
+from stretto.state.errors import BadInput, StoreDamaged
+from stretto.state.keys import join
+from stretto.state.reading import KINDS, Encoded, Raw, Reader, damaged
+from stretto.state.segments import Segments, Stored
 
-_CHECKPOINT, _WRITE, _VALUE = b"c", b"w", b"v"
-_KINDS = frozenset({"null", "bytes", "bytearray", "msgpack"})
-"""The encodings that are written, hence the only ones read: never `pickle` or `json`, which can build any object."""
-
-_Stored = tuple[str | int | float | None, str]
-"""A channel's version and the digest of its value."""
-
-
-class _Document(TypedDict):
-    parent: str | None
-    checkpoint: dict[str, Any]
-    metadata: CheckpointMetadata
-    values: dict[str, _Stored]
-
-
-class _Place(NamedTuple):
-    """The address of a checkpoint."""
-
-    thread: str
-    namespace: str
-    id: str
-
-    @property
-    def config(self) -> RunnableConfig:
-        return {"configurable": {"thread_id": self.thread, "checkpoint_ns": self.namespace, "checkpoint_id": self.id}}
+_PATIENCE = 0.001
+_REMEMBERED = 4096
+_STRATEGIES = ("keep_latest", "delete")
 
 
 class DiskCacheSaver(BaseCheckpointSaver[int]):
@@ -78,13 +64,18 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
 
     Raises:
         BadInput: The directory cannot hold a store.
-        StoreDamaged: It holds something else, or a broken store.
+        StoreDamaged: It holds something else, a broken store, or one of a format that this version does not know.
         StrettoError: This process was forked from one that has the directory open.
     """
 
     def __init__(self, directory: str | os.PathLike[str], *, durability: Durability = "power") -> None:
         super().__init__(serde=JsonPlusSerializer(allowed_msgpack_modules=None))
-        self._store = BlobStore(directory, durability)
+        self._store = BlobStore(directory, durability, lambda old: migration.migrate(old, self.serde))
+        self._documents = Documents(self._store)
+        self._segments = Segments(self._store)
+        self._reader = Reader(self._store, self._documents, self._segments)
+        self._writers: dict[Place, bytes] = {}
+        self._store.rolled_back = self._writers.clear
 
     def close(self) -> None:
         """Release the store, for this saver and for its copies."""
@@ -98,6 +89,8 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
     ) -> None:
         self.close()
 
+    # Writing
+
     def put(
         self,
         config: RunnableConfig,
@@ -105,42 +98,67 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Store a checkpoint, and those of its channel values that the store does not hold yet.
+        """Store a checkpoint, and what is new in its channels' values.
 
         Raises:
+            StoreDamaged: The checkpoint that it follows is not what was written; nothing was written.
             StrettoError: The disk refused, or another process kept the store locked; nothing was written.
         """
         thread, namespace, parent = _address(config)
-        place = _Place(thread, namespace, checkpoint["id"])
-        with self._store.transaction():
-            before = self._document(_Place(thread, namespace, parent)) if parent else None
-            document = _Document(
-                parent=parent,
-                checkpoint={name: part for name, part in checkpoint.items() if name != "channel_values"},
-                metadata=get_checkpoint_metadata(config, metadata),
-                values=self._keep_values(thread, checkpoint, new_versions, before["values"] if before else {}),
-            )
-            self._store.set(_CHECKPOINT + join(*place), _dump(self.serde, document))
-        return place.config
+        place = Place(thread, namespace, checkpoint["id"])
+        before = place._replace(id=parent) if parent else None
+        rest = {name: part for name, part in checkpoint.items() if name != "channel_values"}
+        rest["channel_versions"] = dict(checkpoint["channel_versions"])  # LangGraph goes on changing its own
+        described = cast("dict[str, Any]", get_checkpoint_metadata(config, metadata))
+        encoded = {
+            channel: self._encode(value)
+            for channel, value in checkpoint["channel_values"].items()
+            if channel in new_versions
+        }
+
+        def work() -> None:
+            follows = self._follows(before) if before else None
+            values = self._keep_values(place, checkpoint, encoded, follows)
+            writers = self._writers.get(before, b"") if before and follows else b""
+            digest = follows.digest if follows else b""
+            self._put(Document(place, parent, digest, writers, rest, described, values, b""))
+            self._reader.forget(place)
+
+        self._store.write(work)
+        return _config(place)
+
+    def _follows(self, place: Place) -> Document | None:
+        try:
+            return self._documents.get(self.serde, place)
+        except StoreDamaged as error:
+            raise damaged(place, error) from error
 
     def _keep_values(
-        self, thread: str, checkpoint: Checkpoint, new: ChannelVersions, held: Mapping[str, _Stored]
-    ) -> dict[str, _Stored]:
+        self, place: Place, checkpoint: Checkpoint, encoded: Mapping[str, Encoded], follows: Document | None
+    ) -> dict[str, Stored]:
         """Where each channel's value lies. What did not change since the parent is not even serialised."""
-        kept: dict[str, _Stored] = {}
+        held: Mapping[str, Stored] = follows.values if follows else {}
+        versions: Mapping[str, Any] = follows.checkpoint["channel_versions"] if follows else {}
+        kept: dict[str, Stored] = {}
         for channel, value in checkpoint["channel_values"].items():
-            version = checkpoint["channel_versions"].get(channel)
-            unchanged = channel not in new and version is not None and channel in held and held[channel][0] == version
-            kept[channel] = held[channel] if unchanged else (version, self._keep(thread, value))
+            base, version = held.get(channel), checkpoint["channel_versions"].get(channel)
+            if base and channel not in encoded and version is not None and versions.get(channel) == version:
+                kept[channel] = base
+            else:
+                kind, data = encoded.get(channel) or self._encode(value)
+                kept[channel] = self._segments.keep(place.thread, kind, data, base)
         return kept
 
-    def _keep(self, thread: str, value: object) -> str:
-        row = _dump(self.serde, value)
-        digest = blake2b(row, digest_size=20).hexdigest()
-        key = _VALUE + join(thread, digest)
-        if key not in self._store:
-            self._store.set(key, row)
-        return digest
+    def _put(self, document: Document) -> None:
+        """Write the row of a document. One that it replaces leaves a note for those made from it."""
+        key, value = document.place.key, dump_document(self.serde, document)
+        row = self._store.add(key, value)
+        if row is None:
+            old = self._store.get(key)
+            row = self._store.set(key, value)
+            if old and old != row:
+                self._documents.take_leave(document.place, old.digest)
+        self._documents.remember(document._replace(digest=row.digest))
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -148,36 +166,63 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         """Store what a task wrote after a checkpoint.
 
         The first write of an index stays, so a task that runs again changes nothing; those of LangGraph's own channels
-        (error, interrupt, resume) are replaced.
+        (error, interrupt, resume) are replaced. Waits for up to a millisecond for a checkpoint to be written with.
 
         Raises:
             StrettoError: The disk refused, or another process kept the store locked; nothing was written.
         """
         thread, namespace, checkpoint_id = _address(config)
-        prefix = _WRITE + join(thread, namespace, checkpoint_id or "", task_id)
-        rows = [
-            (WRITES_IDX_MAP.get(channel, index), _dump(self.serde, value, task_path, channel))
+        place = Place(thread, namespace, checkpoint_id or "")
+        key = place.key + join(task_id)
+        encoded = [
+            (WRITES_IDX_MAP.get(channel, index), channel, self._encode(value))
             for index, (channel, value) in enumerate(writes)
         ]
-        with self._store.transaction():
-            for index, row in rows:
-                key = prefix + join(str(index))
-                if index < 0 or key not in self._store:
-                    self._store.set(key, row)
+
+        def work() -> None:
+            made = [
+                Write(index, task_path, channel, self._segments.keep(thread, *value, None))
+                for index, channel, value in encoded
+            ]
+            if self._store.add(key, dump_writes(self.serde, made)) is None:
+                self._amend(key, made)
+            self._writers[place] = self._writers.pop(place, b"") + mark(task_id)
+            if len(self._writers) > _REMEMBERED:
+                del self._writers[next(iter(self._writers))]
+            self._reader.forget(place)
+
+        urgent = any(index < 0 for index, _, _ in encoded)
+        self._store.write(work, 0.0 if urgent else _PATIENCE)
+
+    def _amend(self, key: bytes, made: Sequence[Write]) -> None:
+        """Add writes to a row that is there."""
+        row = self._store.get(key)
+        kept = {write.number: write for write in load_writes(self.serde, row.value)} if row else {}
+        for write in made:
+            if write.number < 0 or write.number not in kept:
+                kept[write.number] = write
+        self._store.set(key, dump_writes(self.serde, list(kept.values())))
+
+    def _encode(self, value: object) -> Encoded:
+        kind, data = self.serde.dumps_typed(value)
+        if kind not in KINDS:
+            raise TypeError(f"{kind!r} is not an encoding that may be loaded again")
+        return kind, bytes(data)
+
+    # Reading
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint that `config` names, or the newest of its thread and namespace; None if there is none.
 
         Raises:
-            StoreDamaged: A row of it is not what was written; the message names thread and checkpoint.
+            StoreDamaged: A row of it, or the checkpoint that it follows, is not what was written; the message names
+                thread and checkpoint.
         """
         thread, namespace, checkpoint_id = _address(config)
-        with self._store.snapshot():
-            if checkpoint_id:
-                found = self._load(_Place(thread, namespace, checkpoint_id))
-                return found._replace(config=config) if found else None
-            newest = self._store.last(below(_CHECKPOINT + join(thread, namespace)))
-            return self._load(_place(newest)) if newest else None
+        raw = self._reader.get(self.serde, thread, namespace, checkpoint_id)
+        if raw is None:
+            return None
+        return self._build(raw, config if checkpoint_id else _config(raw.document.place))
 
     def list(
         self,
@@ -197,23 +242,83 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
             if left is not None and left <= 0:
                 return
             with self._store.snapshot():
-                found = self._load(place, filter or {})
-            if found:
+                raw = self._reader.read(self.serde, place, filter)
+            if raw:
                 left = None if left is None else left - 1
-                yield found
+                yield self._build(raw, _config(place))
 
-    def _places(self, config: RunnableConfig | None, before: RunnableConfig | None) -> Sequence[_Place]:
+    def _places(self, config: RunnableConfig | None, before: RunnableConfig | None) -> Iterator[Place]:
         """Where the checkpoints that match lie, newest first."""
         asked = (config or {}).get("configurable", {})
         thread, namespace, wanted = asked.get("thread_id"), asked.get("checkpoint_ns"), asked.get("checkpoint_id")
         end = get_checkpoint_id(before) if before else None
-        prefix = _CHECKPOINT if thread is None else _CHECKPOINT + join(str(thread))
-        found = [
+        if thread is not None and namespace is not None and not wanted:
+            return self._documents.places(str(thread), namespace, end)
+        found = (
             place
-            for place in map(_place, self._store.keys(below(prefix)))
+            for place in self._documents.all_places(b"" if thread is None else join(str(thread)))
             if namespace in (None, place.namespace) and wanted in (None, "", place.id) and (not end or place.id < end)
-        ]
-        return sorted(found, key=lambda place: place.id, reverse=True)
+        )
+        return iter(sorted(found, key=lambda place: place.id, reverse=True))
+
+    def _build(self, raw: Raw, config: RunnableConfig) -> CheckpointTuple:
+        document, loads = raw.document, self.serde.loads_typed
+        try:
+            values = {name: loads(value) for name, value in raw.values.items()}
+            writes: list[PendingWrite] = [(task, channel, loads(value)) for task, channel, value in raw.writes]
+        except ValueError as error:
+            raise damaged(document.place, error) from error
+        document.checkpoint["channel_values"] = values
+        return CheckpointTuple(
+            config=config,
+            checkpoint=cast("Checkpoint", document.checkpoint),
+            metadata=cast("CheckpointMetadata", document.metadata),
+            parent_config=_config(document.before) if document.parent else None,
+            pending_writes=writes,
+        )
+
+    def get_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """The writes to some channels on the way to a checkpoint, oldest first, from the nearest stored value of each.
+
+        Only these writes and values are built; the other values of the checkpoints on the way are not read.
+
+        Raises:
+            StoreDamaged: A checkpoint or a write on the way is not what was written, or is missing.
+        """
+        thread, namespace, checkpoint_id = _address(config)
+        histories = {channel: DeltaChannelHistory(writes=[]) for channel in channels}
+        left = list(channels)
+        with self._store.snapshot():
+            place = (
+                Place(thread, namespace, checkpoint_id) if checkpoint_id else self._documents.newest(thread, namespace)
+            )
+            child = self._documents.get(self.serde, place) if place else None
+            while left and child and child.parent and (step := self._reader.step_back(self.serde, child, left)):
+                for task, channel, value in reversed(step.writes):
+                    histories[channel]["writes"].append((task, channel, self.serde.loads_typed(value)))
+                for channel, value in step.values.items():
+                    histories[channel]["seed"] = self.serde.loads_typed(value)
+                left = [channel for channel in left if channel not in step.values]
+                child = step.document
+        for history in histories.values():
+            history["writes"].reverse()
+        return histories
+
+    def threads(self) -> Iterator[str]:
+        """The ids of all threads, sorted. Neither checkpoints nor values are read, however many there are."""
+        return self._documents.threads()
+
+    def verify(self, thread_id: str) -> int:
+        """Read all that is stored of a thread; how many checkpoints that is.
+
+        Raises:
+            StoreDamaged: Something is not what was written, or is missing.
+        """
+        return self._reader.verify(self.serde, str(thread_id))
+
+    # Deleting and copying
 
     def delete_thread(self, thread_id: str) -> None:
         """Delete everything of a thread.
@@ -221,57 +326,62 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         Raises:
             StrettoError: The disk refused, or another process kept the store locked; nothing was deleted.
         """
-        with self._store.transaction():
-            for kind in (_CHECKPOINT, _WRITE, _VALUE):
-                self._store.erase(below(kind + join(str(thread_id))))
+        self._change(lambda: pruning.erase(self._store, str(thread_id)))
 
-    def _load(self, place: _Place, wanted: Mapping[str, Any] | None = None) -> CheckpointTuple | None:
-        """The checkpoint at `place`, or None if there is none or its metadata is not as wanted."""
-        document = self._document(place)
-        if document is None:
-            return None
-        metadata = cast("Mapping[str, Any]", document["metadata"])
-        if any(metadata.get(name) != value for name, value in (wanted or {}).items()):
-            return None
-        with _naming(place):
-            values = {name: self._value(place.thread, digest) for name, (_, digest) in document["values"].items()}
-            writes = list(self._writes(place))
-        parent = document["parent"]
-        return CheckpointTuple(
-            config=place.config,
-            checkpoint=cast("Checkpoint", {**document["checkpoint"], "channel_values": values}),
-            metadata=document["metadata"],
-            parent_config=place._replace(id=parent).config if parent else None,
-            pending_writes=writes,
-        )
+    def delete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Delete the checkpoints that these runs made, and what was written after them; one transaction a thread.
 
-    def _document(self, place: _Place) -> _Document | None:
-        with _naming(place):
-            row = self._store.get(_CHECKPOINT + join(*place))
-            if row is None:
-                return None
-            document = _undump(self.serde, row, 0)[1]
-            if not isinstance(document, dict) or set(cast("dict[str, Any]", document)) != set(
-                _Document.__annotations__
-            ):
-                raise StoreDamaged("its row holds something else")
-            return cast("_Document", document)
+        One from which the value of a DeltaChannel of a later checkpoint is made stays: without it, that value would be
+        another, and nobody would be told.
 
-    def _value(self, thread: str, digest: str) -> object:
-        row = self._store.get(_VALUE + join(thread, digest))
-        if row is None:
-            raise StoreDamaged(f"the value {digest} is missing")
-        return _undump(self.serde, row, 0)[1]
+        Raises:
+            StrettoError: As of `delete_thread`.
+        """
+        runs = set(map(str, run_ids))
+        for thread in [*self.threads()] if runs else []:
+            self._prune(thread, lambda documents: {d.place for d in documents if d.metadata.get("run_id") in runs})
 
-    def _writes(self, place: _Place) -> Sequence[PendingWrite]:
-        """What tasks wrote after the checkpoint, in the order in which LangGraph applies it."""
-        prefix = _WRITE + join(*place)
-        found: list[tuple[tuple[str, str, int], PendingWrite]] = []
-        for key, row in self._store.rows(below(prefix)):
-            (task, index), _ = split(key.removeprefix(prefix), 2)
-            (path, channel), value = _undump(self.serde, row, 2)
-            found.append((writes_sort_key(path, task, int(index)), (task, channel, value)))
-        return tuple(write for _, write in sorted(found, key=lambda item: item[0]))
+    def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """Delete all but the newest checkpoint of each namespace (`keep_latest`), or all (`delete`).
+
+        Those before the newest from which the value of one of its DeltaChannels is made stay, too.
+
+        Raises:
+            BadInput: There is no such strategy; nothing was deleted.
+            StrettoError: As of `delete_thread`.
+        """
+        if strategy not in _STRATEGIES:
+            raise BadInput(f"There is no strategy {strategy!r}.", field="strategy", allowed=_STRATEGIES)
+        for thread in map(str, thread_ids):
+            if strategy == "delete":
+                self.delete_thread(thread)
+            else:
+                self._prune(thread, pruning.outdated)
+
+    def _prune(self, thread: str, choose: Callable[[Sequence[Document]], set[Place]]) -> None:
+        self._change(lambda: pruning.prune(self._store, self._segments, self.serde, thread, choose))
+
+    def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Give a thread all checkpoints of another, with their writes; it keeps those that it has.
+
+        Raises:
+            StrettoError: As of `delete_thread`; nothing was copied.
+        """
+        source, target = str(source_thread_id), str(target_thread_id)
+        if source != target:
+            self._change(lambda: pruning.copy(self._store, self._segments, self.serde, source, target))
+
+    def _change(self, change: Callable[[], None]) -> None:
+        """Do something to many rows."""
+
+        def work() -> None:
+            change()
+            self._reader.forget_all()
+            self._writers.clear()
+
+        self._store.write(work)
+
+    # The same for `ainvoke`
 
     async def aput(
         self,
@@ -310,6 +420,24 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         """`delete_thread` in a thread."""
         await asyncio.to_thread(self.delete_thread, thread_id)
 
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """`delete_for_runs` in a thread."""
+        await asyncio.to_thread(self.delete_for_runs, run_ids)
+
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """`prune` in a thread."""
+        await asyncio.to_thread(self.prune, thread_ids, strategy=strategy)
+
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """`copy_thread` in a thread."""
+        await asyncio.to_thread(self.copy_thread, source_thread_id, target_thread_id)
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """`get_delta_channel_history` in a thread."""
+        return await asyncio.to_thread(self.get_delta_channel_history, config=config, channels=channels)
+
 
 def _address(config: RunnableConfig) -> tuple[str, str, str | None]:
     """Thread, namespace and, if given, the checkpoint."""
@@ -317,33 +445,5 @@ def _address(config: RunnableConfig) -> tuple[str, str, str | None]:
     return str(asked["thread_id"]), asked.get("checkpoint_ns", ""), get_checkpoint_id(config)
 
 
-def _place(key: bytes) -> _Place:
-    return _Place(*split(key.removeprefix(_CHECKPOINT), 3)[0])
-
-
-def _dump(serde: SerializerProtocol, value: object, *heading: str) -> bytes:
-    """A heading, then the encoding and the bytes that `serde` made of a value."""
-    kind, data = serde.dumps_typed(value)
-    if kind not in _KINDS:
-        raise TypeError(f"{kind!r} is not an encoding that may be loaded again")
-    return join(*heading, kind) + b"." + data
-
-
-def _undump(serde: SerializerProtocol, row: bytes, headings: int) -> tuple[Sequence[str], Any]:
-    (*heading, kind), data = split(row, headings + 1)
-    if kind not in _KINDS:
-        raise StoreDamaged(f"its encoding {kind!r} is not one that Stretto writes, and it was not loaded")
-    return heading, serde.loads_typed((kind, data[1:]))
-
-
-@contextmanager
-def _naming(place: _Place) -> Generator[None]:
-    """Say which checkpoint it was that could not be read."""
-    try:
-        yield
-    except (StoreDamaged, ValueError) as error:
-        raise StoreDamaged(
-            f"Checkpoint {place.id!r} of thread {place.thread!r} is damaged: {error}. Nothing of it was used; the"
-            " thread's other checkpoints stay readable.",
-            next_steps=("Resume from an earlier checkpoint of the thread, or restore the folder from a backup.",),
-        ) from error
+def _config(place: Place) -> RunnableConfig:
+    return {"configurable": {"thread_id": place.thread, "checkpoint_ns": place.namespace, "checkpoint_id": place.id}}

@@ -3,12 +3,14 @@
 diskcache's defaults lose data: it evicts the oldest rows above a size, keeps large values in files that no transaction
 covers, and unpickles whatever a row says is a pickle. Here every value lies in SQLite, nothing is evicted, and a row
 that is not plain bytes is an error. One connection serves all threads, because LangGraph starts new threads for every
-run and diskcache would open (and leave open) one for each.
+run and diskcache would open (and leave open) one for each. Rows are written by one INSERT, where diskcache looks first:
+they are its rows all the same, and `prove` has diskcache read and write some before a store is used.
 """
 
 import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -97,6 +99,16 @@ class BlobDisk(diskcache.Disk):
         )
 
 
+_INSERT = (
+    "INSERT INTO Cache (key, raw, store_time, expire_time, access_time, access_count, size, mode, value)"
+    " VALUES (?, 1, ?, ?, NULL, 0, 0, 1, ?)"
+)
+_REPLACE = "UPDATE Cache SET store_time = ?, expire_time = ?, value = ? WHERE key = ? AND raw = 1"
+_KEYS = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"
+_KEYS_DESCENDING = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT ?"
+_MOST_AT_ONCE = 500
+
+
 class Table(diskcache.Cache):
     """All that touches diskcache's privates: one connection for every thread, and scans over a range of keys."""
 
@@ -145,16 +157,62 @@ class Table(diskcache.Cache):
         unique = [row[2] for row in self._con.execute("PRAGMA index_info(Cache_key_raw)").fetchall()]
         if set(objects) ^ _OBJECTS or columns != _COLUMNS or unique != ["key", "raw"]:
             strange = sorted({name for _, name in set(objects) ^ _OBJECTS}) or columns
-            raise StoreDamaged(
-                f"The tables in {self._directory!r} are not those of diskcache 5.6.3: {', '.join(strange)}. Nothing was"
-                " read from them.",
-                next_steps=("Install diskcache==5.6.3, or restore the folder from a backup.",),
-            )
+            raise self._not_diskcache(f"its tables are others: {', '.join(strange)}")
+
+    def prove(self) -> None:
+        """StoreDamaged unless diskcache reads what this class writes and the other way round. Leaves nothing behind."""
+        ours, theirs, value = b"\0ours", b"\0theirs", b"\0\xff"
+        self.begin()
+        try:
+            self.insert(ours, value)
+            self.set(theirs, value)
+            found = [self.get(ours), self.value(theirs), *self.values([ours, theirs]).values()]
+            before = self.counted()
+            self.erase(Range(b"\0", b"\1"))
+            if found != [value] * 4 or before - self.counted() != 2:
+                raise self._not_diskcache("it reads or counts rows in another way")
+        finally:
+            self.end()
+
+    def _not_diskcache(self, why: str) -> StoreDamaged:
+        return StoreDamaged(
+            f"The cache in {self._directory!r} is not one of diskcache 5.6.3: {why}. Nothing was read from it.",
+            next_steps=("Install diskcache==5.6.3, or restore the folder from a backup.",),
+        )
+
+    def counted(self) -> int:
+        """How many rows there are, as diskcache counts them."""
+        return int(self._con.execute("SELECT value FROM Settings WHERE key = 'count'").fetchone()[0])
+
+    def get_version(self) -> int:
+        """The format of what lies here, as the file says; 0 if it does not."""
+        return int(self._con.execute("PRAGMA user_version").fetchone()[0])
+
+    def set_version(self, number: int) -> None:
+        """Say in the file which format lies here."""
+        self._con.execute(f"PRAGMA user_version = {number:d}")
 
     def value(self, key: bytes) -> bytes | None:
         """The value under `key`, or None."""
-        found = self.get(key)
-        return None if found is None else _plain_value(_RAW, None, found)
+        select = "SELECT raw, mode, filename, value FROM Cache WHERE key = ?"
+        for raw, *value in self._con.execute(select, (key,)).fetchall():
+            _plain_key(key, raw)
+            return _plain_value(*value)
+        return None
+
+    def values(self, keys: Iterable[bytes], at: float | None = None) -> dict[bytes, bytes]:
+        """The values of those keys that are there, and that expire after `at` (seconds of the epoch) or never."""
+        wanted = list(keys)
+        found: dict[bytes, bytes] = {}
+        for start in range(0, len(wanted), _MOST_AT_ONCE):
+            some = wanted[start : start + _MOST_AT_ONCE]
+            select = (
+                "SELECT key, raw, mode, filename, value FROM Cache"  # noqa: S608 - nothing but question marks is put in
+                f" WHERE key IN ({','.join('?' * len(some))}) AND (? IS NULL OR expire_time IS NULL OR expire_time > ?)"
+            )
+            rows = self._con.execute(select, (*some, at, at))
+            found.update((_plain_key(key, raw), _plain_value(*value)) for key, raw, *value in rows)
+        return found
 
     def rows(self, span: Range) -> list[tuple[bytes, bytes]]:
         """Keys and values in the range, in order."""
@@ -162,42 +220,62 @@ class Table(diskcache.Cache):
         found = self._con.execute(select, span).fetchall()
         return [(_plain_key(key, raw), _plain_value(*value)) for key, raw, *value in found]
 
-    def keys(self, span: Range) -> list[bytes]:
+    def keys(self, span: Range, most: int = -1, descending: bool = False) -> list[bytes]:
         """Keys in the range, in order, without their values."""
-        select = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key"
-        return [_plain_key(*row) for row in self._con.execute(select, span).fetchall()]
+        select = _KEYS_DESCENDING if descending else _KEYS
+        return [_plain_key(*row) for row in self._con.execute(select, (*span, most)).fetchall()]
 
-    def last(self, span: Range) -> bytes | None:
-        """The greatest key in the range."""
-        select = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT 1"
-        row = self._con.execute(select, span).fetchone()
-        return _plain_key(*row) if row else None
+    def insert(self, key: bytes, value: bytes, expires: float | None = None) -> bool:
+        """Store a row under a new key; whether it was new. `expires` is in seconds of the epoch."""
+        try:
+            self._con.execute(_INSERT, (key, time.time(), expires, value))
+        except sqlite3.IntegrityError:
+            return False
+        return True
+
+    def replace(self, key: bytes, value: bytes, expires: float | None = None) -> None:
+        """Store a row in place of the one that is there. StoreDamaged if that is not one of ours."""
+        self.value(key)
+        self._con.execute(_REPLACE, (time.time(), expires, value, key))
 
     def erase(self, span: Range) -> None:
         """Delete the rows in the range, whoever wrote them."""
         self._con.execute("DELETE FROM Cache WHERE key >= ? AND key < ?", span)
 
-    @contextmanager
-    def snapshot(self) -> Generator[None]:
-        """Reads inside all see the table as the first of them found it."""
-        self._con.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self._con.rollback()
+    def erase_expired(self, at: float) -> None:
+        """Delete the rows that had expired at that time, in seconds of the epoch."""
+        self._con.execute("DELETE FROM Cache WHERE expire_time <= ?", (at,))
 
-    @contextmanager
-    def transaction(self) -> Generator[None]:
-        """From BEGIN IMMEDIATE to COMMIT. When the COMMIT itself fails, diskcache leaves it open: it ends here."""
+    def changes_of_others(self) -> int:
+        """A number that is another one once somebody else has committed to the file."""
+        return int(self._con.execute("PRAGMA data_version").fetchone()[0])
+
+    def begin_reading(self) -> None:
+        """From here to `end`, reads see the table as the first of them finds it."""
+        self._con.execute("BEGIN")
+
+    def begin(self) -> None:
+        """From here to `commit`, writes are one transaction, in which diskcache's own methods take part.
+
+        Raises:
+            StrettoError: Another process kept the file locked, or it cannot be written.
+        """
         try:
-            with self.transact():
-                yield
-        except diskcache.Timeout as error:
+            self._con.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
             raise StrettoError(
-                f"The store in {self._directory!r} could not be written for {_TIMEOUT:.0f} s. Nothing of this write was"
-                " stored; what was stored before is safe.",
+                f"The store in {self._directory!r} could not be written for {_TIMEOUT:.0f} s ({error}). Nothing of this"
+                " write was stored; what was stored before is safe.",
                 next_steps=("See whether another process keeps it locked, or the disk is read-only.",),
             ) from error
-        except BaseException:
+        self._txn_id = threading.get_ident()  # so that diskcache begins none of its own
+
+    def commit(self) -> None:
+        """Make what was written since `begin` durable."""
+        self._con.execute("COMMIT")
+
+    def end(self) -> None:
+        """Undo what was not committed: all since `begin`, also where the commit itself failed."""
+        self._txn_id = None
+        if self._con.in_transaction:
             self._con.rollback()
-            raise

@@ -15,7 +15,10 @@ class Range(NamedTuple):
 
 def join(*parts: str) -> bytes:
     """The parts, each ended by a NUL; a NUL inside one is marked by 0xFF, which UTF-8 never has."""
-    return b"".join(part.encode("utf-8", "surrogatepass").replace(b"\0", b"\0\xff") + b"\0" for part in parts)
+    joined = "\0".join(parts) + "\0"
+    if joined.count("\0") == len(parts):
+        return joined.encode("utf-8", "surrogatepass")
+    return b"".join([part.encode("utf-8", "surrogatepass").replace(b"\0", b"\0\xff") + b"\0" for part in parts])
 
 
 def split(joined: bytes, count: int) -> tuple[list[str], bytes]:

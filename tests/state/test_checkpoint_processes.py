@@ -10,6 +10,7 @@ import pytest
 
 from stretto.state.blobs import BlobStore
 from stretto.state.checkpoint import DiskCacheSaver
+from stretto.state.keys import below
 
 GRAPH = """
 import sys
@@ -54,7 +55,7 @@ def test_a_graph_killed_between_its_steps_goes_on_where_it_was(tmp_path: Path, d
             lines: list[str] = []
             for line in process.stdout:
                 lines.append(line.strip())
-                if len(lines) == 11:
+                if len(lines) == 6:
                     process.kill()
                     break
             lines += process.stdout.read().split()
@@ -174,10 +175,10 @@ def test_a_kill_inside_a_transaction_leaves_the_old_megabytes(tmp_path: Path) ->
     killed = subprocess.run([sys.executable, "-c", ABORT, str(tmp_path / "c")], check=False)
     assert killed.returncode == -9
     store = BlobStore(tmp_path / "c", "process")
-    assert store.get(b"a") == store.get(b"b") == b"old" * 400_000
+    assert [row.value for _, row in store.rows(below(b""))] == [b"old" * 400_000] * 2
     with pytest.raises(TypeError):
         overwrite(store, b"new" * 400_000, "not bytes")
-    assert store.get(b"a") == b"old" * 400_000
+    assert [row.value for _, row in store.rows(below(b""))] == [b"old" * 400_000] * 2
     store.close()
 
 

@@ -1,0 +1,151 @@
+"""Segments: the values of a thread's channels, in immutable pieces named by their content.
+
+A segment's key is the digest of the bytes that are stored for it, which are verified before they are inflated. Nothing
+ever changes one, and nothing but `sweep` deletes one, so what is in memory under a digest is right for ever.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from stretto.state.blobs import BlobStore
+from stretto.state.errors import StoreDamaged
+from stretto.state.keys import below, join
+from stretto.state.ropes import Piece, Rope, Slice, weave
+from stretto.state.sealing import DIGEST_SIZE, pack, unpack
+
+SEGMENT = b"s"
+INLINE = 256
+"""Values up to so many bytes lie in the row that names them."""
+_HEAD = 2
+_IN_MEMORY = 64 << 20
+
+
+Stored = Sequence[Any]
+"""A value as a row names it, in plain data: the encoding of its bytes, then the pieces of its rope."""
+
+
+def rope_of(value: Stored) -> Rope:
+    """The rope of a value. StoreDamaged if that is not what it is."""
+    try:
+        return tuple([piece if type(piece) is bytes else _slice(*piece) for piece in value[1:]])
+    except (TypeError, ValueError) as error:
+        raise StoreDamaged("it names a value in a way that Stretto does not know") from error
+
+
+def _slice(digest: object, offset: object, size: object) -> Slice:
+    if type(digest) is not bytes or type(offset) is not int or type(size) is not int or min(offset, size) < 0:
+        raise TypeError("not a slice")
+    return Slice(digest, offset, size)
+
+
+def _inline(value: Stored) -> bytes | None:
+    """The bytes of a value that is nothing but one literal."""
+    return value[1] if len(value) == 2 and type(value[1]) is bytes else None
+
+
+class Segments:
+    """Keeps and fetches values of all threads in a store. To be used within its transactions and snapshots."""
+
+    def __init__(self, store: BlobStore) -> None:
+        self._store = store
+        self._memory: OrderedDict[bytes | Rope, bytes] = OrderedDict()
+        self._size = 0
+
+    def keep(self, thread: str, kind: str, data: bytes, base: Stored | None) -> Stored:
+        """Store what is new in a value, given one that it may resemble."""
+        if len(data) <= INLINE:
+            return [kind, data]
+        rope = weave(data, self._resembling(thread, base), lambda segment: self._keep(thread, segment))
+        self._remember(rope, data)
+        return [kind, *(piece if isinstance(piece, bytes) else list(piece) for piece in rope)]
+
+    def _resembling(self, thread: str, base: Stored | None) -> tuple[Rope, bytes] | None:
+        return (rope_of(base), self.fetch(thread, base)) if base and _inline(base) is None else None
+
+    def _keep(self, thread: str, segment: bytes) -> bytes:
+        head, body = pack(segment)
+        digest = _digest(head, body)
+        key = _key(thread, digest)
+        if not self._store.add_bare(key, head + body) and self._store.bare([key]) != {key: head + body}:
+            raise StoreDamaged(f"the segment {digest.hex()} of thread {thread!r} is not what was written")
+        self._remember(digest, segment)
+        return digest
+
+    def fetch(self, thread: str, value: Stored) -> bytes:
+        """The bytes of a value.
+
+        Raises:
+            StoreDamaged: A segment is missing, or not what was written.
+        """
+        inline = _inline(value)
+        if inline is not None:
+            return inline
+        rope = rope_of(value)
+        known = self._recall(rope)
+        if known is None:
+            segments = self._segments(thread, {piece.digest for piece in rope if isinstance(piece, Slice)})
+            known = b"".join([_bytes(piece, segments) for piece in rope])
+            self._remember(rope, known)
+        return known
+
+    def _segments(self, thread: str, digests: set[bytes]) -> dict[bytes, bytes]:
+        known = {digest: self._recall(digest) for digest in digests}
+        found = {digest: data for digest, data in known.items() if data is not None}
+        prefix = _key(thread)
+        for key, row in self._store.bare(prefix + digest for digest in digests - set(found)).items():
+            digest = key.removeprefix(prefix)
+            head, body = row[:_HEAD], row[_HEAD:]
+            if _digest(head, body) != digest:
+                raise StoreDamaged(f"the segment {digest.hex()} is not what was written")
+            found[digest] = unpack(head, body)
+            self._remember(digest, found[digest])
+        if missing := digests - set(found):
+            raise StoreDamaged(f"the segment {min(missing).hex()} is missing")
+        return found
+
+    def sweep(self, thread: str, live: set[bytes]) -> None:
+        """Delete the segments of a thread but these."""
+        for key in self._store.keys(below(SEGMENT + join(thread))):
+            if key.removeprefix(_key(thread)) not in live:
+                self._store.delete(key)
+
+    def copy(self, source: str, target: str) -> None:
+        """Give `target` all segments of `source`."""
+        for key, row in self._store.bare_rows(below(SEGMENT + join(source))):
+            self._store.add_bare(_key(target, key.removeprefix(_key(source))), row)
+
+    def _recall(self, name: bytes | Rope) -> bytes | None:
+        data = self._memory.get(name)
+        if data is not None:
+            self._memory.move_to_end(name)
+        return data
+
+    def _remember(self, name: bytes | Rope, data: bytes) -> None:
+        self._size += len(data) - len(self._memory.pop(name, b""))
+        self._memory[name] = data
+        while self._size > _IN_MEMORY and len(self._memory) > 1:
+            self._size -= len(self._memory.popitem(last=False)[1])
+
+
+def digests(values: Iterable[Stored]) -> set[bytes]:
+    """The segments that these values are made of."""
+    return {piece.digest for value in values for piece in rope_of(value) if isinstance(piece, Slice)}
+
+
+def _bytes(piece: Piece, segments: dict[bytes, bytes]) -> bytes:
+    if isinstance(piece, bytes):
+        return piece
+    data = segments[piece.digest]
+    if piece.offset + piece.length > len(data):
+        raise StoreDamaged(f"the segment {piece.digest.hex()} is shorter than what is taken of it")
+    return data if piece.length == len(data) else data[piece.offset : piece.offset + piece.length]
+
+
+def _digest(head: bytes, body: bytes) -> bytes:
+    return blake2b(head + body, digest_size=DIGEST_SIZE).digest()
+
+
+def _key(thread: str, digest: bytes = b"") -> bytes:
+    return SEGMENT + join(thread) + b"." + digest  # a digest may begin with the 0xFF that no part does
