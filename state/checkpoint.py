@@ -107,7 +107,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         thread, namespace, parent = _address(config)
         place = Place(thread, namespace, checkpoint["id"])
         before = place._replace(id=parent) if parent else None
-        rest = {name: part for name, part in checkpoint.items() if name != "channel_values"}
+        rest = {name: part for name, part in checkpoint.items() if name not in ("channel_values", "id")}
         rest["channel_versions"] = dict(checkpoint["channel_versions"])  # LangGraph goes on changing its own
         described = cast("dict[str, Any]", get_checkpoint_metadata(config, metadata))
         encoded = {
@@ -268,7 +268,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
             writes: list[PendingWrite] = [(task, channel, loads(value)) for task, channel, value in raw.writes]
         except ValueError as error:
             raise damaged(document.place, error) from error
-        document.checkpoint["channel_values"] = values
+        document.checkpoint.update(id=document.place.id, channel_values=values)
         return CheckpointTuple(
             config=config,
             checkpoint=cast("Checkpoint", document.checkpoint),

@@ -59,7 +59,7 @@ class Document(NamedTuple):
     """A checkpoint as it is stored.
 
     `parent_digest` is that of the row of `parent`, `writers` stands for the tasks whose writes it was made from,
-    `checkpoint` is all of LangGraph's but the values, and `values` says where these lie. `digest` is that of its own
+    `checkpoint` is all of LangGraph's but values and id, and `values` says where these lie. `digest` is that of its own
     row; the fields between `place` and it are the row's value.
     """
 

@@ -63,7 +63,8 @@ def _document(
         kind, data = _unheaded(_unseal(key, sealed[key]), 0)[1]
         values[channel] = segments.keep(place.thread, kind, data, before.values.get(channel) if before else None)
     digest = before.digest if before else b""
-    return Document(place, old["parent"], digest, b"", old["checkpoint"], old["metadata"], values, b"")
+    checkpoint = {name: part for name, part in old["checkpoint"].items() if name != "id"}
+    return Document(place, old["parent"], digest, b"", checkpoint, old["metadata"], values, b"")
 
 
 def _writes(store: BlobStore, segments: Segments, serde: Serializer) -> None:

@@ -2,19 +2,16 @@
 
 A piece is a slice of a segment, or a few bytes that lie in the rope itself. A new value is compared with the one it
 replaces: what both begin with and what both end with become slices of the old segments, and only what is between is
-new.
-A rope of too many pieces has its cheapest neighbours merged to one new segment, so that each byte is written again only
-about as often as its rope has doubled. The bytes are MessagePack as a rule: the few that head a list or map hold its
-length, and are compared apart from what follows.
+new. A rope of too many pieces has some neighbours merged to one new segment, the smallest ones first. The bytes are
+MessagePack as a rule: the few that head a list or map hold its length, and are compared apart from what follows.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 LITERAL = 64
 """Up to so many bytes lie in the rope itself: a row for them would take more."""
-_MOST, _MERGED_TO = 20, 10
+_MOST, _RUN, _TIER = 24, 10, 4
 _HEADERS = {0xDC: 3, 0xDD: 5, 0xDE: 3, 0xDF: 5, 0xD9: 2, 0xDA: 3, 0xDB: 5, 0xC4: 2, 0xC5: 3, 0xC6: 5}
 _FIX = range(0x80, 0xC0)
 
@@ -126,11 +123,29 @@ def _stored(data: bytes, keep: Keep) -> Rope:
 
 
 def _merge(rope: Rope, data: bytes, keep: Keep) -> Rope:
-    """The rope, or one of fewer pieces: those neighbours that are the fewest bytes become one segment."""
+    """The rope, or one of fewer pieces: a run of neighbours becomes one segment, the smallest that are enough of a run.
+
+    So a segment is merged with those of its own size, as in a log-structured merge tree, and a list that grows by small
+    pieces has each of its bytes written again once for every power of `_RUN` that it has grown by.
+    """
     if len(rope) <= _MOST:
         return rope
-    run = len(rope) - _MERGED_TO + 1
-    ends: Sequence[int] = [0, *accumulate(map(length, rope))]
-    first = min(range(len(rope) - run + 1), key=lambda i: ends[i + run] - ends[i])
-    merged = data[ends[first] : ends[first + run]]
-    return (*rope[:first], *_stored(merged, keep), *rope[first + run :])
+    sizes = [length(piece) for piece in rope]
+    limit = LITERAL
+    while (run := _longest_run(sizes, limit))[1] - run[0] < _RUN:
+        limit *= _TIER
+    first, last = run
+    start = sum(sizes[:first])
+    merged = data[start : start + sum(sizes[first:last])]
+    return (*rope[:first], *_stored(merged, keep), *rope[last:])
+
+
+def _longest_run(sizes: Sequence[int], limit: int) -> tuple[int, int]:
+    """The longest range of neighbours that are all within the limit."""
+    best, first = (0, 0), 0
+    for at, size in enumerate(sizes, 1):
+        if size > limit:
+            first = at
+        elif at - first > best[1] - best[0]:
+            best = (first, at)
+    return best

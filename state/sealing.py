@@ -18,7 +18,8 @@ DIGEST_SIZE = 16
 _FORMAT = 2
 _PLAIN, _DEFLATED, _PRIMED = 0, 1, 2
 _HEADS = {encoding: bytes((_FORMAT, encoding)) for encoding in (_PLAIN, _DEFLATED, _PRIMED)}
-_WORTH_DEFLATING = 100
+_WORTH_DEFLATING = 400
+"""Below, it takes longer than it saves: the rows of small states are read and written most."""
 _SMALL, _PRIMED_UP_TO = 1024, 4096
 _WINDOW = -13
 _WORDS = (
@@ -39,6 +40,10 @@ _WORDS = (
     b"\x92\xa4null\xc4\x00\x92\xa7msgpack\xc4\x01"
 )
 """What is in nearly every small row, so that deflating starts with it in its window. Part of the format."""
+
+
+LIKE = bytes((_FORMAT, 3))
+"""Heads what `pack_like` made, which is for its caller to seal."""
 
 
 class Row(NamedTuple):
@@ -82,6 +87,20 @@ def pack(value: bytes) -> tuple[bytes, bytes]:
     else:
         encoding, small = _DEFLATED, zlib.compress(value, 1)
     return (_HEADS[encoding], small) if len(small) < len(value) else (_HEADS[_PLAIN], value)
+
+
+def pack_like(value: bytes, base: bytes) -> bytes:
+    """A value deflated with the knowledge of another one that it resembles."""
+    deflate = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, 8, zlib.Z_DEFAULT_STRATEGY, base)
+    return deflate.compress(value) + deflate.flush()
+
+
+def unpack_like(body: bytes, base: bytes) -> bytes:
+    """What `pack_like` was given. StoreDamaged if it was not `pack_like` that made it."""
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS, base).decompress(body)
+    except zlib.error as error:
+        raise StoreDamaged(f"a row cannot be inflated: {error}") from error
 
 
 def unpack(head: bytes, body: bytes) -> bytes:

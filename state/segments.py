@@ -1,10 +1,11 @@
 """Segments: the values of a thread's channels, in immutable pieces named by their content.
 
 A segment's key is the digest of the bytes that are stored for it, which are verified before they are inflated. Nothing
-ever changes one, and nothing but `sweep` deletes one, so what is in memory under a digest is right for ever.
+ever changes one, and nothing but `sweep` deletes one, so what is in memory under a digest is right for ever. One
+that is much like another of its thread is deflated with that one's help, and names it; that one needs no other.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
@@ -13,12 +14,13 @@ from stretto.state.blobs import BlobStore
 from stretto.state.errors import StoreDamaged
 from stretto.state.keys import below, join
 from stretto.state.ropes import Piece, Rope, Slice, weave
-from stretto.state.sealing import DIGEST_SIZE, pack, unpack
+from stretto.state.sealing import DIGEST_SIZE, LIKE, pack, pack_like, unpack, unpack_like
 
 SEGMENT = b"s"
 INLINE = 256
 """Values up to so many bytes lie in the row that names them."""
-_HEAD = 2
+_HEAD, _BODY = 2, 2 + DIGEST_SIZE
+_CAN_BE_BASE, _BASES, _SAMPLE = range(512, 32 << 10), 4, 32
 _IN_MEMORY = 64 << 20
 
 
@@ -52,6 +54,7 @@ class Segments:
         self._store = store
         self._memory: OrderedDict[bytes | Rope, bytes] = OrderedDict()
         self._size = 0
+        self._bases: dict[str, deque[bytes]] = {}
 
     def keep(self, thread: str, kind: str, data: bytes, base: Stored | None) -> Stored:
         """Store what is new in a value, given one that it may resemble."""
@@ -65,13 +68,26 @@ class Segments:
         return (rope_of(base), self.fetch(thread, base)) if base and _inline(base) is None else None
 
     def _keep(self, thread: str, segment: bytes) -> bytes:
-        head, body = pack(segment)
-        digest = _digest(head, body)
+        base = self._alike(thread, segment)
+        row = b"".join(pack(segment)) if base is None else LIKE + base + pack_like(segment, self._memory[base])
+        digest = _digest(row)
         key = _key(thread, digest)
-        if not self._store.add_bare(key, head + body) and self._store.bare([key]) != {key: head + body}:
+        if not self._store.add_bare(key, row) and self._store.bare([key]) != {key: row}:
             raise StoreDamaged(f"the segment {digest.hex()} of thread {thread!r} is not what was written")
         self._remember(digest, segment)
+        if base is None and len(segment) in _CAN_BE_BASE:
+            self._bases.setdefault(thread, deque(maxlen=_BASES)).append(digest)
         return digest
+
+    def _alike(self, thread: str, segment: bytes) -> bytes | None:
+        """A segment of the thread with much the same text: a message is written by its task, then joins a list."""
+        if len(segment) in _CAN_BE_BASE:
+            middle = len(segment) // 2
+            sample = segment[middle : middle + _SAMPLE]
+            for digest in reversed(self._bases.get(thread, ())):
+                if sample in (self._recall(digest) or b"") and self._store.bare([_key(thread, digest)]):
+                    return digest
+        return None
 
     def fetch(self, thread: str, value: Stored) -> bytes:
         """The bytes of a value.
@@ -90,25 +106,33 @@ class Segments:
             self._remember(rope, known)
         return known
 
-    def _segments(self, thread: str, digests: set[bytes]) -> dict[bytes, bytes]:
+    def _segments(self, thread: str, digests: set[bytes], *, may_be_like: bool = True) -> dict[bytes, bytes]:
         known = {digest: self._recall(digest) for digest in digests}
         found = {digest: data for digest, data in known.items() if data is not None}
         prefix = _key(thread)
-        for key, row in self._store.bare(prefix + digest for digest in digests - set(found)).items():
+        read = self._store.bare(prefix + digest for digest in digests - set(found))
+        bases = {row[_HEAD:_BODY] for row in read.values() if row.startswith(LIKE)}
+        if bases and not may_be_like:
+            raise StoreDamaged(f"the segment {min(bases).hex()} helps one that helps another")
+        known_bases = self._segments(thread, bases, may_be_like=False) if bases else {}
+        for key, row in read.items():
             digest = key.removeprefix(prefix)
-            head, body = row[:_HEAD], row[_HEAD:]
-            if _digest(head, body) != digest:
+            if _digest(row) != digest:
                 raise StoreDamaged(f"the segment {digest.hex()} is not what was written")
-            found[digest] = unpack(head, body)
+            base = known_bases.get(row[_HEAD:_BODY])
+            found[digest] = unpack(row[:_HEAD], row[_HEAD:]) if base is None else unpack_like(row[_BODY:], base)
             self._remember(digest, found[digest])
         if missing := digests - set(found):
             raise StoreDamaged(f"the segment {min(missing).hex()} is missing")
         return found
 
     def sweep(self, thread: str, live: set[bytes]) -> None:
-        """Delete the segments of a thread but these."""
-        for key in self._store.keys(below(SEGMENT + join(thread))):
-            if key.removeprefix(_key(thread)) not in live:
+        """Delete the segments of a thread but these, and those that these are like."""
+        rows = self._store.bare_rows(below(SEGMENT + join(thread)))
+        alive = {_key(thread, digest) for digest in live}
+        alive |= {_key(thread, row[_HEAD:_BODY]) for key, row in rows if key in alive and row.startswith(LIKE)}
+        for key, _ in rows:
+            if key not in alive:
                 self._store.delete(key)
 
     def copy(self, source: str, target: str) -> None:
@@ -143,8 +167,8 @@ def _bytes(piece: Piece, segments: dict[bytes, bytes]) -> bytes:
     return data if piece.length == len(data) else data[piece.offset : piece.offset + piece.length]
 
 
-def _digest(head: bytes, body: bytes) -> bytes:
-    return blake2b(head + body, digest_size=DIGEST_SIZE).digest()
+def _digest(row: bytes) -> bytes:
+    return blake2b(row, digest_size=DIGEST_SIZE).digest()
 
 
 def _key(thread: str, digest: bytes = b"") -> bytes:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = ("commands", "graph", "agents", "state")
 FENCES: dict[str, tuple[str, ...]] = {
-    "langgraph": ("graph/", "state/checkpoint.py"),
+    "langgraph": ("graph/", "state/checkpoint.py", "state/node_cache.py"),
     "langchain_core": ("agents/", "state/checkpoint.py"),
     "tenacity": ("agents/retry.py",),
     "diskcache": ("state/",),
