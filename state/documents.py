@@ -196,7 +196,7 @@ class Documents:
         return [place for place, task in found if task is None]
 
     def threads(self) -> Iterator[str]:
-        """Every thread that has a checkpoint, sorted; one step of the index for each, and no value is read."""
+        """Every thread that has checkpoints or writes, sorted; one step of the index for each, and no value is read."""
         low, high = below(CHECKPOINT)
         while keys := self._store.keys(Range(low, high), 1):
             thread = place_of(keys[0])[0].thread

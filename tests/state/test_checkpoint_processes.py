@@ -151,6 +151,44 @@ def test_processes_that_open_and_write_one_store_at_once_lose_nothing(tmp_path: 
                 assert all(each.pending_writes == [(f"task {name}", "n", n)] for n, each in enumerate(reversed(found)))
 
 
+CROWD = """
+import operator, sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, TypedDict
+from langgraph.graph import END, START, StateGraph
+from stretto.state.checkpoint import DiskCacheSaver
+
+class State(TypedDict):
+    steps: Annotated[list[str], operator.add]
+
+def step(state):
+    return {"steps": [f"{len(state['steps'])} " + "text " * 200]}
+
+def talk(thread):
+    app = graph.compile(checkpointer=saver)
+    for turn in range(6):
+        app.invoke({"steps": []}, {"configurable": {"thread_id": thread}})
+        if turn % 3 == 2:
+            saver.prune([thread])
+    steps = app.get_state({"configurable": {"thread_id": thread}}).values["steps"]
+    assert [each.split()[0] for each in steps] == [str(number) for number in range(6)], steps
+    saver.verify(thread)
+
+graph = StateGraph(State).add_node(step).add_edge(START, "step").add_edge("step", END)
+folder, name = sys.argv[1:]
+with DiskCacheSaver(folder, durability="process") as saver, ThreadPoolExecutor(8) as pool:
+    list(pool.map(talk, [f"{name} {number}" for number in range(8)]))
+"""
+
+
+def test_four_processes_of_eight_threads_write_and_prune_one_store_without_an_error(tmp_path: Path) -> None:
+    argv = [sys.executable, "-W", "error", "-c", CROWD, str(tmp_path / "c")]
+    crowd = [subprocess.Popen([*argv, str(name)], stderr=subprocess.PIPE, text=True) for name in range(4)]
+    assert [(each.communicate(timeout=100)[1], each.returncode) for each in crowd] == [("", 0)] * 4
+    with DiskCacheSaver(tmp_path / "c") as saver:
+        assert len([*saver.threads()]) == 32
+
+
 ABORT = """
 import os, signal, sys
 from stretto.state.blobs import BlobStore

@@ -1,0 +1,421 @@
+"""LangGraph's checkpoints in Stretto's saver, beside SqliteSaver with the same durability, in one run.
+
+    python benchmarks/bench_savers.py [--rounds 9] [--write docs/performance.md]
+
+Every round runs each workload with each saver, one after the other and in another order each time, so that what else the
+machine does is shared out. A ratio is taken within a round, and the median of all rounds is printed with its range.
+SqliteSaver as it comes syncs every commit (FULL), as Stretto's saver does with `power`; with `PRAGMA synchronous=NORMAL`
+it survives a killed process, as `process` does.
+"""
+
+import argparse
+import contextlib
+import gc
+import json
+import operator
+import os
+import platform
+import random
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypedDict
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint
+from langgraph.checkpoint.base.id import uuid6
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import END, START, StateGraph, add_messages
+from langgraph.types import Send
+
+from stretto.state.checkpoint import DiskCacheSaver
+
+Saver = BaseCheckpointSaver[Any]
+Open = Callable[[Path], contextlib.AbstractContextManager[Saver]]
+LEVELS = {"power": "SqliteSaver, FULL", "process": "SqliteSaver, NORMAL"}
+
+
+class Took(NamedTuple):
+    """One workload with one saver, once."""
+
+    count: int
+    wall: float
+    cpu: float
+    size: int
+
+
+# Savers
+
+
+@contextlib.contextmanager
+def sqlite(directory: Path, synchronous: str) -> Generator[Saver]:
+    with SqliteSaver.from_conn_string(str(directory / "checkpoints.db")) as saver:
+        saver.setup()
+        saver.conn.execute(f"PRAGMA synchronous={synchronous}")
+        yield saver
+
+
+@contextlib.contextmanager
+def in_memory(directory: Path) -> Generator[Saver]:
+    del directory
+    yield InMemorySaver()
+
+
+SAVERS: Mapping[str, Open] = {
+    "power": lambda directory: DiskCacheSaver(directory),
+    "SqliteSaver, FULL": lambda directory: sqlite(directory, "FULL"),
+    "process": lambda directory: DiskCacheSaver(directory, durability="process"),
+    "SqliteSaver, NORMAL": lambda directory: sqlite(directory, "NORMAL"),
+    "InMemorySaver": in_memory,
+}
+
+
+def on_disk(directory: Path) -> int:
+    """Bytes of all files, once the write-ahead log is in the database."""
+    for path in directory.glob("*.db"):
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+    return sum(path.stat().st_size for path in directory.iterdir())
+
+
+# Graphs
+
+
+def prose(draw: random.Random, size: int) -> str:
+    """Text as a coding assistant sees it: of the standard library's sources."""
+    start = draw.randrange(len(SOURCES) - size)
+    return SOURCES[start : start + size]
+
+
+SOURCES = "".join(
+    Path(os.__file__).with_name(f"{name}.py").read_text("utf-8") for name in ("argparse", "ast", "typing")
+)
+
+
+class Steps(TypedDict):
+    number: int
+    note: str
+    log: Annotated[list[str], operator.add]
+
+
+class Chat(TypedDict):
+    messages: Annotated[list[AnyMessage], add_messages]
+    results: Annotated[list[dict[str, Any]], operator.add]
+
+
+def config(thread: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": thread, "checkpoint_ns": ""}, "recursion_limit": 5000}
+
+
+def stepping(saver: Saver, steps: int) -> Any:
+    graph = StateGraph(Steps)
+    graph.add_node("step", lambda state: {"number": state["number"] + 1, "note": f"step {state['number']}"})
+    graph.add_edge(START, "step")
+    graph.add_conditional_edges("step", lambda state: END if state["number"] >= steps else "step", ["step", END])
+    return graph.compile(checkpointer=saver)
+
+
+def chatting(saver: Saver, draw: random.Random) -> Any:
+    graph: Any = StateGraph(Chat)
+    graph.add_node("bot", lambda _: {"messages": [AIMessage(prose(draw, 2048))]})
+    graph.add_edge(START, "bot").add_edge("bot", END)
+    return graph.compile(checkpointer=saver)
+
+
+def fanning(saver: Saver, draw: random.Random, width: int) -> Any:
+    texts = [prose(draw, 400) for _ in range(width)]
+    graph: Any = StateGraph(Chat)
+    graph.add_node("plan", lambda _: {"results": []})
+    graph.add_node("work", lambda state: {"results": [{"number": state["number"], "text": state["text"][:200]}]})
+    graph.add_node("join", lambda state: {"messages": [AIMessage(f"joined {len(state['results'])}")]})
+    sends = [Send("work", {"number": number, "text": text}) for number, text in enumerate(texts)]
+    graph.add_edge(START, "plan").add_conditional_edges("plan", lambda _: sends, ["work"])
+    graph.add_edge("work", "join").add_edge("join", END)
+    return graph.compile(checkpointer=saver)
+
+
+# Workloads: each makes ready, and returns how many times what it did
+
+
+def measured(count: int, act: Callable[[], object]) -> Took:
+    gc.collect()
+    cpu, wall = time.process_time(), time.perf_counter()
+    act()
+    return Took(count, time.perf_counter() - wall, time.process_time() - cpu, 0)
+
+
+def trivial(saver: Saver, steps: int = 150) -> Took:
+    app = stepping(saver, steps)
+    app.invoke({"number": steps - 3, "note": "", "log": []}, config("warm"), durability="sync")
+    start = {"number": 0, "note": "", "log": []}
+    return measured(steps, lambda: app.invoke(start, config("t"), durability="sync"))
+
+
+def fan_out(saver: Saver, runs: int = 4) -> Took:
+    draw = random.Random(7)
+    app = fanning(saver, draw, 32)
+    messages = [HumanMessage(prose(draw, 2048)) for _ in range(25)]
+    app.invoke({"messages": messages[:1]}, config("warm"), durability="sync")
+
+    def act() -> None:
+        for run in range(runs):
+            app.invoke({"messages": messages}, config(f"t{run}"), durability="sync")
+
+    return measured(runs, act)
+
+
+def long_chat(saver: Saver, turns: int = 100) -> Took:
+    draw = random.Random(11)
+    app = chatting(saver, draw)
+
+    def act() -> None:
+        for _ in range(turns):
+            app.invoke({"messages": [HumanMessage(prose(draw, 2048))]}, config("t"), durability="sync")
+
+    return measured(turns, act)
+
+
+def small_change(saver: Saver, puts: int = 200) -> Took:
+    draw = random.Random(5)
+    messages = [HumanMessage(prose(draw, 2048), id=str(number)) for number in range(50)]
+    version = saver.get_next_version(None, None)
+    versions: dict[str, Any] = {"messages": version, "number": version}
+
+    def act() -> None:
+        at, new = config("t"), dict(versions)
+        for number in range(puts):
+            made = Checkpoint(
+                v=4,
+                id=str(uuid6(clock_seq=number)),
+                ts="2026-01-01T00:00:00+00:00",
+                channel_values={"messages": messages, "number": number},
+                channel_versions=dict(versions),
+                versions_seen={"node": dict(versions)},
+                updated_channels=["number"],
+            )
+            at = saver.put(at, made, {"source": "loop", "step": number, "parents": {}}, new)
+            saver.put_writes(at, [("number", number + 1)], f"task-{number}", "~p")
+            versions["number"] = saver.get_next_version(versions["number"], None)
+            new = {"number": versions["number"]}
+
+    took = measured(puts, act)
+    found = saver.get_tuple(config("t"))
+    assert found is not None
+    assert found.checkpoint["channel_values"] == {"messages": messages, "number": puts - 1}
+    return took
+
+
+def get_state(saver: Saver, reads: int = 300) -> Took:
+    draw = random.Random(3)
+    log = [prose(draw, 200) for _ in range(20)]
+    short, app = stepping(saver, 10), stepping(saver, 998)
+    for number in range(20):
+        short.invoke({"number": 0, "note": "", "log": log}, config(f"other {number}"), durability="exit")
+    app.invoke({"number": 0, "note": "", "log": log}, config("t"), durability="sync")
+    assert app.get_state(config("t")).values["number"] == 998
+    return measured(reads, lambda: [app.get_state(config("t")) for _ in range(reads)])
+
+
+class Workload(NamedTuple):
+    """What is done, how often what it does is counted in, and the ratios that are aimed at: power, process."""
+
+    name: str
+    act: Callable[[Saver], Took]
+    unit: str
+    goals: tuple[float | None, float | None]
+    most: int
+
+
+WORKLOADS = (
+    Workload("trivial state, 150 steps", trivial, "step", (1.0, 1.0), 9),
+    Workload("fan-out 1-32-1, 50 KB of messages", fan_out, "run", (1.0, 1.0), 9),
+    Workload("chat of 100 turns, 400 KB at the end", long_chat, "turn", (1.4, 1.6), 3),
+    Workload("one small change in a 100 KB state", small_change, "put", (1.5, 4.0), 9),
+    Workload("get_state among 1,000 checkpoints", get_state, "read", (1.0, 1.0), 3),
+)
+SIZES = {"chat of 100 turns, 400 KB at the end": 2**20, "one small change in a 100 KB state": 1024}
+"""What the stored bytes of a workload may be at most: of all of it, or of one put."""
+
+
+def run(workload: Workload, rounds: int) -> dict[str, list[Took]]:
+    found: dict[str, list[Took]] = {name: [] for name in SAVERS}
+    names = list(SAVERS)
+    for number in range(min(rounds, workload.most)):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            with tempfile.TemporaryDirectory() as folder:
+                with SAVERS[name](Path(folder)) as saver:
+                    took = workload.act(saver)
+                found[name].append(took._replace(size=on_disk(Path(folder))))
+    return found
+
+
+def ratio(ours: Sequence[Took], theirs: Sequence[Took], field: str) -> str:
+    """Median and range of how many times as long they took, round by round."""
+    each = sorted(getattr(b, field) / getattr(a, field) for a, b in zip(ours, theirs, strict=True))
+    return f"{statistics.median(each):.2f} ({each[0]:.2f} to {each[-1]:.2f})"
+
+
+def middle(took: Sequence[Took], field: str) -> float:
+    return statistics.median(getattr(each, field) / each.count for each in took)
+
+
+# The floor, and what is not a matter of speed
+
+
+def floor(rounds: int = 300) -> dict[str, float]:
+    """Microseconds for a transaction of one row of 1 KB, in plain SQLite."""
+    found: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for synchronous in ("FULL", "NORMAL"):
+            connection = sqlite3.connect(Path(folder, synchronous), isolation_level=None)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA synchronous={synchronous}")
+            connection.execute("CREATE TABLE rows (key TEXT PRIMARY KEY, value BLOB)")
+            took: list[float] = []
+            for number in range(rounds):
+                began = time.perf_counter()
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("INSERT INTO rows VALUES (?, ?)", (str(number), os.urandom(1024)))
+                connection.execute("COMMIT")
+                took.append(time.perf_counter() - began)
+            connection.close()
+            found[synchronous] = statistics.median(took) * 1e6
+    return found
+
+
+def pruned() -> tuple[int, int]:
+    """Bytes on the disk before and after pruning a chat to its newest checkpoint."""
+    with tempfile.TemporaryDirectory() as folder, DiskCacheSaver(folder, durability="process") as saver:
+        long_chat(saver, 60)
+        before = on_disk(Path(folder))
+        saver.prune(["t"])
+        return before, on_disk(Path(folder))
+
+
+CHILD = "import sys; sys.path.insert(0, sys.argv[1]); import bench_savers; bench_savers.share(sys.argv[2], sys.argv[3])"
+
+
+def share(folder: str, name: str, turns: int = 10) -> None:
+    """Chat in eight threads at once, each with a conversation of its own."""
+    errors: list[BaseException] = []
+
+    def talk(number: int) -> None:
+        try:
+            app = chatting(saver, random.Random(number))
+            for _ in range(turns):
+                app.invoke({"messages": [HumanMessage("hello")]}, config(f"{name} {number}"), durability="sync")
+            assert len(app.get_state(config(f"{name} {number}")).values["messages"]) == 2 * turns
+        except BaseException as error:
+            errors.append(error)
+
+    with DiskCacheSaver(folder, durability="process") as saver:
+        threads = [threading.Thread(target=talk, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    print(json.dumps([repr(error) for error in errors]))
+
+
+def shared() -> int:
+    """How many errors four processes of eight threads each have on one store."""
+    with tempfile.TemporaryDirectory() as folder:
+        argv = [sys.executable, "-c", CHILD, str(Path(__file__).parent), folder]
+        children = [subprocess.Popen([*argv, str(name)], stdout=subprocess.PIPE, text=True) for name in range(4)]
+        said = [child.communicate()[0] for child in children]
+        return sum(
+            len(json.loads(words)) if child.returncode == 0 else 8 for words, child in zip(said, children, strict=True)
+        )
+
+
+# Telling
+
+
+def tables(found: Mapping[str, Mapping[str, Sequence[Took]]]) -> Generator[str]:
+    yield "| Workload | Durability | n | Ratio, wall time | Goal | Reached | Ratio, CPU time | Time for one |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for workload in WORKLOADS:
+        took = found[workload.name]
+        for (ours, theirs), goal in zip(LEVELS.items(), workload.goals, strict=True):
+            wall = ratio(took[ours], took[theirs], "wall")
+            reached = "yes" if goal is not None and float(wall.split()[0]) >= goal else "**no**"
+            n = f"{len(took[ours])} × {took[ours][0].count}"
+            cpu = ratio(took[ours], took[theirs], "cpu")
+            one = f"{middle(took[ours], 'wall') * 1e6:,.0f} µs a {workload.unit}"
+            yield f"| {workload.name} | {ours} | {n} | {wall} | {goal} | {reached} | {cpu} | {one} |"
+    yield ""
+    yield "| Workload | Stretto, bytes | SqliteSaver, bytes | Goal | Reached |"
+    yield "|---|---|---|---|---|"
+    for workload in WORKLOADS:
+        took, goal = found[workload.name], SIZES.get(workload.name)
+        per = took["power"][0].count if workload.act is small_change else 1
+        ours = max(each.size for name in LEVELS for each in took[name]) / per
+        theirs = max(each.size for name in LEVELS.values() for each in took[name]) / per
+        reached = "" if goal is None else "yes" if ours <= goal else "**no**"
+        name = f"{workload.name}: one put" if per > 1 else workload.name
+        yield f"| {name} | {ours:,.0f} | {theirs:,.0f} | {f'{goal:,}' if goal else ''} | {reached} |"
+    yield ""
+    yield "| Workload | InMemorySaver, time for one |"
+    yield "|---|---|"
+    for workload in WORKLOADS:
+        one = middle(found[workload.name]["InMemorySaver"], "wall") * 1e6
+        yield f"| {workload.name} | {one:,.0f} µs a {workload.unit} |"
+
+
+def page(found: Mapping[str, Mapping[str, Sequence[Took]]]) -> Generator[str]:
+    yield "# Performance of the saver"
+    yield ""
+    yield "<!-- made by `python benchmarks/bench_savers.py --write docs/performance.md` -->"
+    yield ""
+    yield "`DiskCacheSaver` beside LangGraph's `SqliteSaver`, in one run, interleaved. A ratio says how many times as long"
+    yield "SqliteSaver took with the same durability: above 1, Stretto is faster. It is the median of the rounds, with the"
+    yield "smallest and the greatest of them; n is rounds × what was done in each. Wall time depends on what else the machine"
+    yield "does, CPU time and bytes hardly."
+    yield ""
+    yield f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; Python"
+    yield f"{platform.python_version()}, SQLite {sqlite3.sqlite_version}."
+    yield ""
+    yield from tables(found)
+    yield ""
+    lowest = floor()
+    yield "A transaction of one row of 1 KB in plain SQLite, the least that a saver can take for a checkpoint, took"
+    yield f"{lowest['FULL']:,.0f} µs with FULL and {lowest['NORMAL']:,.0f} µs with NORMAL (median of 300)."
+    yield ""
+    before, after = pruned()
+    yield f"Pruning a chat of 60 turns to its newest checkpoint made the file shrink from {before:,} to {after:,} bytes:"
+    yield "pages that become free are given back to the file system at once (SQLite's `auto_vacuum`)."
+    yield ""
+    yield f"4 processes with 8 threads each, a chat of 10 turns in each thread, all on one store: {shared()} errors."
+    yield ""
+    yield "## Where the time goes"
+    yield ""
+    yield "A step of a trivial graph writes a checkpoint and what its task wrote. SqliteSaver does that in two transactions,"
+    yield "Stretto mostly in one, which is what counts where a commit waits for the disk (`power`). Where it does not"
+    yield "(`process`), time is what Python and SQLite compute: diskcache's table has two indexes and two triggers, the row of"
+    yield "the parent is read to verify and continue its chain, and each row gets a digest. For a state of a few bytes, all of"
+    yield "that has nothing to save."
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--write", type=Path, help="a file for the report, beside printing it")
+    args = parser.parse_args()
+    found = {workload.name: run(workload, args.rounds) for workload in WORKLOADS}
+    report = "\n".join(page(found)) + "\n"
+    print(report)
+    if args.write:
+        args.write.write_text(report, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""A store of format 1, as the first version of the saver wrote it, and formats that nobody knows."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from langchain_core.messages import AIMessage, AnyMessage
+from langgraph.graph import END, START, StateGraph, add_messages
+from langgraph.types import Command, interrupt
+
+from stretto.state.checkpoint import DiskCacheSaver
+from stretto.state.errors import StoreDamaged
+from stretto.state.node_cache import DiskNodeCache
+
+FORMAT_1 = Path(__file__).parents[1] / "data" / "checkpoints_1.db"
+"""Two threads of the graph below: `done` was answered, `waiting` was not."""
+
+
+class State(TypedDict):
+    messages: Annotated[list[AnyMessage], add_messages]
+    text: str
+
+
+def ask(state: State) -> dict[str, Any]:
+    return {"messages": [AIMessage(interrupt("go on?"), id="two")]}
+
+
+def app(saver: DiskCacheSaver) -> Any:
+    return StateGraph(State).add_node(ask).add_edge(START, "ask").add_edge("ask", END).compile(checkpointer=saver)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copy(FORMAT_1, tmp_path / "cache.db")
+    return tmp_path
+
+
+def sql(folder: Path, statement: str, *values: object) -> list[Any]:
+    connection = sqlite3.connect(folder / "cache.db", isolation_level=None)
+    try:
+        return connection.execute(statement, values).fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_store_of_format_1_is_rewritten_and_goes_on_where_it_was(folder: Path) -> None:
+    for _ in range(2):
+        with DiskCacheSaver(folder) as saver:
+            assert [*saver.threads()] == ["done", "waiting"]
+            state = app(saver).get_state({"configurable": {"thread_id": "done"}})
+            assert [message.content for message in state.values["messages"]] == ["hello", "yes"]
+            assert state.values["text"] == "long " * 100
+            assert len([*app(saver).get_state_history({"configurable": {"thread_id": "done"}})]) == 3
+            assert saver.verify("done") == 3
+    with DiskCacheSaver(folder) as saver:
+        waiting = {"configurable": {"thread_id": "waiting"}}
+        assert app(saver).get_state(waiting).interrupts[0].value == "go on?"
+        assert app(saver).invoke(Command(resume="now"), waiting)["messages"][-1].content == "now"
+    assert sql(folder, "PRAGMA user_version") == [(2,)]
+    assert {row[0] for row in sql(folder, "SELECT DISTINCT substr(key, 1, 1) FROM Cache")} == {b"c", b"s"}
+
+
+def test_a_damaged_store_of_format_1_is_refused_and_left_as_it_is(folder: Path) -> None:
+    ((key, value),) = sql(folder, "SELECT key, value FROM Cache WHERE key >= x'76' ORDER BY key LIMIT 1")
+    sql(folder, "UPDATE Cache SET value = ? WHERE key = ?", value[:-1] + b"?", key)
+    before = sql(folder, "SELECT key, value FROM Cache ORDER BY key")
+    with pytest.raises(StoreDamaged, match="is not what was written"):
+        DiskCacheSaver(folder)
+    assert sql(folder, "SELECT key, value FROM Cache ORDER BY key") == before
+
+
+def test_a_format_that_this_version_does_not_know_is_refused(folder: Path) -> None:
+    sql(folder, "PRAGMA user_version = 7")
+    before = sql(folder, "SELECT key, value FROM Cache ORDER BY key")
+    with pytest.raises(StoreDamaged, match="of format 7, and this version of Stretto reads format 2"):
+        DiskCacheSaver(folder)
+    with pytest.raises(StoreDamaged, match="format 7"):
+        DiskNodeCache(folder)
+    assert sql(folder, "SELECT key, value FROM Cache ORDER BY key") == before
