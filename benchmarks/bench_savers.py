@@ -2,10 +2,10 @@
 
     python benchmarks/bench_savers.py [--rounds 9] [--write docs/performance.md]
 
-Every round runs each workload with each saver, one after the other and in another order each time, so that what else the
-machine does is shared out. A ratio is taken within a round, and the median of all rounds is printed with its range.
-SqliteSaver as it comes syncs every commit (FULL), as Stretto's saver does with `power`; with `PRAGMA synchronous=NORMAL`
-it survives a killed process, as `process` does.
+Every round runs each workload with each saver, one after the other and in another order each time, so that what else
+the machine does is shared out. A ratio is taken within a round, and the median of all rounds is printed with its range.
+SqliteSaver as it comes syncs every commit (FULL), as Stretto's saver does with `power`; with synchronous=NORMAL it
+survives a killed process, as `process` does.
 """
 
 import argparse
@@ -46,7 +46,7 @@ LEVELS = {"power": "SqliteSaver, FULL", "process": "SqliteSaver, NORMAL"}
 class Took(NamedTuple):
     """One workload with one saver, once."""
 
-    count: int
+    times: int
     wall: float
     cpu: float
     size: int
@@ -70,7 +70,7 @@ def in_memory(directory: Path) -> Generator[Saver]:
 
 
 SAVERS: Mapping[str, Open] = {
-    "power": lambda directory: DiskCacheSaver(directory),
+    "power": DiskCacheSaver,
     "SqliteSaver, FULL": lambda directory: sqlite(directory, "FULL"),
     "process": lambda directory: DiskCacheSaver(directory, durability="process"),
     "SqliteSaver, NORMAL": lambda directory: sqlite(directory, "NORMAL"),
@@ -117,28 +117,46 @@ def config(thread: str) -> RunnableConfig:
 
 
 def stepping(saver: Saver, steps: int) -> Any:
-    graph = StateGraph(Steps)
-    graph.add_node("step", lambda state: {"number": state["number"] + 1, "note": f"step {state['number']}"})
-    graph.add_edge(START, "step")
-    graph.add_conditional_edges("step", lambda state: END if state["number"] >= steps else "step", ["step", END])
+    def step(state: Steps) -> dict[str, Any]:
+        return {"number": state["number"] + 1, "note": f"step {state['number']}"}
+
+    def more(state: Steps) -> str:
+        return END if state["number"] >= steps else "step"
+
+    graph: Any = StateGraph(Steps)
+    graph.add_node(step).add_edge(START, "step").add_conditional_edges("step", more, ["step", END])
     return graph.compile(checkpointer=saver)
 
 
 def chatting(saver: Saver, draw: random.Random) -> Any:
+    def bot(state: Chat) -> dict[str, Any]:
+        del state
+        return {"messages": [AIMessage(prose(draw, 2048))]}
+
     graph: Any = StateGraph(Chat)
-    graph.add_node("bot", lambda _: {"messages": [AIMessage(prose(draw, 2048))]})
-    graph.add_edge(START, "bot").add_edge("bot", END)
-    return graph.compile(checkpointer=saver)
+    return graph.add_node(bot).add_edge(START, "bot").add_edge("bot", END).compile(checkpointer=saver)
 
 
 def fanning(saver: Saver, draw: random.Random, width: int) -> Any:
     texts = [prose(draw, 400) for _ in range(width)]
+
+    def plan(state: Chat) -> dict[str, Any]:
+        del state
+        return {"results": []}
+
+    def spread(state: Chat) -> list[Send]:
+        del state
+        return [Send("work", {"number": number, "text": text}) for number, text in enumerate(texts)]
+
+    def work(state: dict[str, Any]) -> dict[str, Any]:
+        return {"results": [{"number": state["number"], "text": state["text"][:200]}]}
+
+    def join(state: Chat) -> dict[str, Any]:
+        return {"messages": [AIMessage(f"joined {len(state['results'])}")]}
+
     graph: Any = StateGraph(Chat)
-    graph.add_node("plan", lambda _: {"results": []})
-    graph.add_node("work", lambda state: {"results": [{"number": state["number"], "text": state["text"][:200]}]})
-    graph.add_node("join", lambda state: {"messages": [AIMessage(f"joined {len(state['results'])}")]})
-    sends = [Send("work", {"number": number, "text": text}) for number, text in enumerate(texts)]
-    graph.add_edge(START, "plan").add_conditional_edges("plan", lambda _: sends, ["work"])
+    graph.add_node(plan).add_node(work).add_node(join)
+    graph.add_edge(START, "plan").add_conditional_edges("plan", spread, ["work"])
     graph.add_edge("work", "join").add_edge("join", END)
     return graph.compile(checkpointer=saver)
 
@@ -146,17 +164,17 @@ def fanning(saver: Saver, draw: random.Random, width: int) -> Any:
 # Workloads: each makes ready, and returns how many times what it did
 
 
-def measured(count: int, act: Callable[[], object]) -> Took:
+def measured(times: int, act: Callable[[], object]) -> Took:
     gc.collect()
     cpu, wall = time.process_time(), time.perf_counter()
     act()
-    return Took(count, time.perf_counter() - wall, time.process_time() - cpu, 0)
+    return Took(times, time.perf_counter() - wall, time.process_time() - cpu, 0)
 
 
 def trivial(saver: Saver, steps: int = 150) -> Took:
     app = stepping(saver, steps)
     app.invoke({"number": steps - 3, "note": "", "log": []}, config("warm"), durability="sync")
-    start = {"number": 0, "note": "", "log": []}
+    start = Steps(number=0, note="", log=[])
     return measured(steps, lambda: app.invoke(start, config("t"), durability="sync"))
 
 
@@ -265,7 +283,7 @@ def ratio(ours: Sequence[Took], theirs: Sequence[Took], field: str) -> str:
 
 
 def middle(took: Sequence[Took], field: str) -> float:
-    return statistics.median(getattr(each, field) / each.count for each in took)
+    return statistics.median(getattr(each, field) / each.times for each in took)
 
 
 # The floor, and what is not a matter of speed
@@ -306,7 +324,7 @@ CHILD = "import sys; sys.path.insert(0, sys.argv[1]); import bench_savers; bench
 
 def share(folder: str, name: str, turns: int = 10) -> None:
     """Chat in eight threads at once, each with a conversation of its own."""
-    errors: list[BaseException] = []
+    errors: list[Exception] = []
 
     def talk(number: int) -> None:
         try:
@@ -314,7 +332,7 @@ def share(folder: str, name: str, turns: int = 10) -> None:
             for _ in range(turns):
                 app.invoke({"messages": [HumanMessage("hello")]}, config(f"{name} {number}"), durability="sync")
             assert len(app.get_state(config(f"{name} {number}")).values["messages"]) == 2 * turns
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
             errors.append(error)
 
     with DiskCacheSaver(folder, durability="process") as saver:
@@ -348,7 +366,7 @@ def tables(found: Mapping[str, Mapping[str, Sequence[Took]]]) -> Generator[str]:
         for (ours, theirs), goal in zip(LEVELS.items(), workload.goals, strict=True):
             wall = ratio(took[ours], took[theirs], "wall")
             reached = "yes" if goal is not None and float(wall.split()[0]) >= goal else "**no**"
-            n = f"{len(took[ours])} × {took[ours][0].count}"
+            n = f"{len(took[ours])} x {took[ours][0].times}"
             cpu = ratio(took[ours], took[theirs], "cpu")
             one = f"{middle(took[ours], 'wall') * 1e6:,.0f} µs a {workload.unit}"
             yield f"| {workload.name} | {ours} | {n} | {wall} | {goal} | {reached} | {cpu} | {one} |"
@@ -357,7 +375,7 @@ def tables(found: Mapping[str, Mapping[str, Sequence[Took]]]) -> Generator[str]:
     yield "|---|---|---|---|---|"
     for workload in WORKLOADS:
         took, goal = found[workload.name], SIZES.get(workload.name)
-        per = took["power"][0].count if workload.act is small_change else 1
+        per = took["power"][0].times if workload.act is small_change else 1
         ours = max(each.size for name in LEVELS for each in took[name]) / per
         theirs = max(each.size for name in LEVELS.values() for each in took[name]) / per
         reached = "" if goal is None else "yes" if ours <= goal else "**no**"
@@ -371,38 +389,54 @@ def tables(found: Mapping[str, Mapping[str, Sequence[Took]]]) -> Generator[str]:
         yield f"| {workload.name} | {one:,.0f} µs a {workload.unit} |"
 
 
-def page(found: Mapping[str, Mapping[str, Sequence[Took]]]) -> Generator[str]:
-    yield "# Performance of the saver"
-    yield ""
-    yield "<!-- made by `python benchmarks/bench_savers.py --write docs/performance.md` -->"
-    yield ""
-    yield "`DiskCacheSaver` beside LangGraph's `SqliteSaver`, in one run, interleaved. A ratio says how many times as long"
-    yield "SqliteSaver took with the same durability: above 1, Stretto is faster. It is the median of the rounds, with the"
-    yield "smallest and the greatest of them; n is rounds × what was done in each. Wall time depends on what else the machine"
-    yield "does, CPU time and bytes hardly."
-    yield ""
-    yield f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; Python"
-    yield f"{platform.python_version()}, SQLite {sqlite3.sqlite_version}."
-    yield ""
-    yield from tables(found)
-    yield ""
+PAGE = """\
+# Performance of the saver
+
+<!-- made by `python benchmarks/bench_savers.py --write docs/performance.md` -->
+
+`DiskCacheSaver` beside LangGraph's `SqliteSaver`, in one run, interleaved. A ratio says how many times as long
+SqliteSaver took with the same durability: above 1, Stretto is faster. It is the median of the rounds, with the
+smallest and the greatest of them; n is rounds x what was done in each. Wall time depends on what else the machine
+does, CPU time less, bytes not at all.
+
+{machine}
+
+{tables}
+
+A transaction of one row of 1 KB in plain SQLite, the least that a saver can take for a checkpoint, took
+{full:,.0f} µs with FULL and {normal:,.0f} µs with NORMAL (median of 300).
+
+Pruning a chat of 60 turns to its newest checkpoint made the file shrink from {before:,} to {after:,} bytes: pages
+that become free are given back to the file system at once (SQLite's `auto_vacuum`).
+
+4 processes with 8 threads each, a chat of 10 turns in each thread, all on one store: {errors} errors.
+
+## Where the time goes
+
+A step of a trivial graph writes a checkpoint, and what its task wrote. SqliteSaver does that in two transactions,
+Stretto mostly in one, which counts where a commit waits for the disk (`power`). Where it does not (`process`), the time
+is what Python and SQLite compute, and for a state of a few bytes Stretto has more to compute and nothing to save:
+diskcache's table has two indexes and two triggers, the parent's row is read to verify and continue the chain, each row
+gets a digest, and sharing a transaction between threads takes a lock and a wake-up.
+
+In a long chat most of the time is LangGraph's and its serializer's, with either saver: it builds and encodes the whole
+list of messages in each turn, as the time with InMemorySaver shows.
+"""
+
+
+def page(found: Mapping[str, Mapping[str, Sequence[Took]]]) -> str:
     lowest = floor()
-    yield "A transaction of one row of 1 KB in plain SQLite, the least that a saver can take for a checkpoint, took"
-    yield f"{lowest['FULL']:,.0f} µs with FULL and {lowest['NORMAL']:,.0f} µs with NORMAL (median of 300)."
-    yield ""
     before, after = pruned()
-    yield f"Pruning a chat of 60 turns to its newest checkpoint made the file shrink from {before:,} to {after:,} bytes:"
-    yield "pages that become free are given back to the file system at once (SQLite's `auto_vacuum`)."
-    yield ""
-    yield f"4 processes with 8 threads each, a chat of 10 turns in each thread, all on one store: {shared()} errors."
-    yield ""
-    yield "## Where the time goes"
-    yield ""
-    yield "A step of a trivial graph writes a checkpoint and what its task wrote. SqliteSaver does that in two transactions,"
-    yield "Stretto mostly in one, which is what counts where a commit waits for the disk (`power`). Where it does not"
-    yield "(`process`), time is what Python and SQLite compute: diskcache's table has two indexes and two triggers, the row of"
-    yield "the parent is read to verify and continue its chain, and each row gets a digest. For a state of a few bytes, all of"
-    yield "that has nothing to save."
+    return PAGE.format(
+        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f};"
+        f" Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}.",
+        tables="\n".join(tables(found)),
+        full=lowest["FULL"],
+        normal=lowest["NORMAL"],
+        before=before,
+        after=after,
+        errors=shared(),
+    )
 
 
 def main() -> None:
@@ -411,7 +445,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="a file for the report, beside printing it")
     args = parser.parse_args()
     found = {workload.name: run(workload, args.rounds) for workload in WORKLOADS}
-    report = "\n".join(page(found)) + "\n"
+    report = page(found)
     print(report)
     if args.write:
         args.write.write_text(report, "utf-8")

@@ -22,7 +22,7 @@ _LOCK = "open.lock"
 _REMEMBERED, _WORTH_REMEMBERING = 4096, 16384
 _ENOUGH = 4
 """So many writes are not worth waiting for another."""
-_MOST_IN_VAIN = 6
+_MOST_IN_VAIN = 4
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -150,6 +150,10 @@ class BlobStore:
         """Up to `most` keys in the range, in order of their bytes; values are not read."""
         return self._ask(Table.keys, span, most, descending)
 
+    def has(self, key: bytes) -> bool:
+        """Whether there is a row under `key`; its value is not read."""
+        return bool(self.keys(Range(key, key + b"\0"), 1))
+
     def erase(self, span: Range) -> None:
         """Delete the rows in the range."""
         self._ask(Table.erase, span)
@@ -219,7 +223,7 @@ class BlobStore:
             return False
         joined = job.done.acquire(timeout=patience)
         self._in_vain = 0 if joined else min(self._in_vain + 1, _MOST_IN_VAIN)
-        self._unwilling = 0 if joined else 2**self._in_vain
+        self._unwilling = 0 if joined else 4**self._in_vain
         return joined
 
     def _drain(self) -> None:

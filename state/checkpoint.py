@@ -71,6 +71,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
     def __init__(self, directory: str | os.PathLike[str], *, durability: Durability = "power") -> None:
         super().__init__(serde=JsonPlusSerializer(allowed_msgpack_modules=None))
         self._store = BlobStore(directory, durability, lambda old: migration.migrate(old, self.serde))
+        self.directory = self._store.directory
         self._documents = Documents(self._store)
         self._segments = Segments(self._store)
         self._reader = Reader(self._store, self._documents, self._segments)
@@ -138,7 +139,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
     ) -> dict[str, Stored]:
         """Where each channel's value lies. What did not change since the parent is not even serialised."""
         held: Mapping[str, Stored] = follows.values if follows else {}
-        versions: Mapping[str, Any] = follows.checkpoint["channel_versions"] if follows else {}
+        versions: Mapping[str, Any] = follows.checkpoint.get("channel_versions", {}) if follows else {}
         kept: dict[str, Stored] = {}
         for channel, value in checkpoint["channel_values"].items():
             base, version = held.get(channel), checkpoint["channel_versions"].get(channel)

@@ -104,6 +104,7 @@ _INSERT = (
     " VALUES (?, 1, ?, ?, NULL, 0, 0, 1, ?)"
 )
 _REPLACE = "UPDATE Cache SET store_time = ?, expire_time = ?, value = ? WHERE key = ? AND raw = 1"
+_VALUES = "SELECT key, expire_time, raw, mode, filename, value FROM Cache"
 _KEYS = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"
 _KEYS_DESCENDING = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT ?"
 _MOST_AT_ONCE = 500
@@ -200,18 +201,16 @@ class Table(diskcache.Cache):
             return _plain_value(*value)
         return None
 
-    def values(self, keys: Iterable[bytes], at: float | None = None) -> dict[bytes, bytes]:
+    def values(self, keys: Iterable[bytes], at: float = 0.0) -> dict[bytes, bytes]:
         """The values of those keys that are there, and that expire after `at` (seconds of the epoch) or never."""
         wanted = list(keys)
         found: dict[bytes, bytes] = {}
         for start in range(0, len(wanted), _MOST_AT_ONCE):
             some = wanted[start : start + _MOST_AT_ONCE]
-            select = (
-                "SELECT key, raw, mode, filename, value FROM Cache"  # noqa: S608 - nothing but question marks is put in
-                f" WHERE key IN ({','.join('?' * len(some))}) AND (? IS NULL OR expire_time IS NULL OR expire_time > ?)"
-            )
-            rows = self._con.execute(select, (*some, at, at))
-            found.update((_plain_key(key, raw), _plain_value(*value)) for key, raw, *value in rows)
+            select = f"{_VALUES} WHERE key IN ({','.join('?' * len(some))})"  # nothing but question marks is put in
+            for key, expires, raw, *value in self._con.execute(select, some):
+                if expires is None or not at or expires > at:
+                    found[_plain_key(key, raw)] = _plain_value(*value)
         return found
 
     def rows(self, span: Range) -> list[tuple[bytes, bytes]]:

@@ -26,6 +26,7 @@ CHECKPOINT, LEAVE = b"c", b"x"
 _PARTS = 3
 _KIND = "msgpack"
 _TYPES = (str | None, bytes, bytes, dict, dict, dict)
+_WRITE_TYPES = (int, str, str, list)
 _MARK = 4
 _REMEMBERED = 1024
 
@@ -123,9 +124,12 @@ def dump_writes(serde: Serializer, writes: Sequence[Write]) -> bytes:
 def load_writes(serde: Serializer, value: bytes) -> list[Write]:
     """The writes in such a row. StoreDamaged if it holds something else."""
     try:
-        return [Write(*plain) for plain in _load(serde, value)]
+        writes = [Write(*plain) for plain in _load(serde, value)]
     except (TypeError, ValueError) as error:
         raise StoreDamaged("a row of its writes holds something else") from error
+    if not all(all(map(isinstance, write, _WRITE_TYPES)) for write in writes):
+        raise StoreDamaged("a row of its writes holds something else")
+    return writes
 
 
 def _dump(serde: Serializer, plain: object) -> bytes:

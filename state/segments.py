@@ -85,7 +85,7 @@ class Segments:
             middle = len(segment) // 2
             sample = segment[middle : middle + _SAMPLE]
             for digest in reversed(self._bases.get(thread, ())):
-                if sample in (self._recall(digest) or b"") and self._store.bare([_key(thread, digest)]):
+                if sample in (self._recall(digest) or b"") and self._store.has(_key(thread, digest)):
                     return digest
         return None
 

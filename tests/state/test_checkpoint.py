@@ -94,7 +94,7 @@ def connection(saver: DiskCacheSaver) -> sqlite3.Connection:
 def plant_write(saver: DiskCacheSaver, kind: str, data: bytes) -> None:
     """A row with the right checksum, as anyone can make who has read the source."""
     value = dump_writes(saver.serde, [Write(0, "", "x", [kind, data])])
-    saver._store.set(Place("t", "", "0001").key + join("task"), value)
+    saver._store.set(Place("t", "", "0001").key + join("task"), value)  # pyright: ignore[reportPrivateUsage] - as it does
 
 
 def reopened(folder: Path) -> DiskCacheSaver:

@@ -181,6 +181,7 @@ with DiskCacheSaver(folder, durability="process") as saver, ThreadPoolExecutor(8
 """
 
 
+@pytest.mark.slow
 def test_four_processes_of_eight_threads_write_and_prune_one_store_without_an_error(tmp_path: Path) -> None:
     argv = [sys.executable, "-W", "error", "-c", CROWD, str(tmp_path / "c")]
     crowd = [subprocess.Popen([*argv, str(name)], stderr=subprocess.PIPE, text=True) for name in range(4)]

@@ -28,7 +28,8 @@ def ask(state: State) -> dict[str, Any]:
 
 
 def app(saver: DiskCacheSaver) -> Any:
-    return StateGraph(State).add_node(ask).add_edge(START, "ask").add_edge("ask", END).compile(checkpointer=saver)
+    graph: Any = StateGraph(State)
+    return graph.add_node(ask).add_edge(START, "ask").add_edge("ask", END).compile(checkpointer=saver)
 
 
 @pytest.fixture

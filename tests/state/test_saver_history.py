@@ -2,7 +2,7 @@
 
 import operator
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -27,7 +27,7 @@ class State(TypedDict):
     steps: Annotated[list[str], operator.add]
 
 
-def joined(state: list[str] | None, writes: list[list[str]]) -> list[str]:
+def joined(state: list[str] | None, writes: Sequence[list[str]]) -> list[str]:
     return [*(state or []), *(each for write in writes for each in write)]
 
 
@@ -35,9 +35,13 @@ class Deltas(TypedDict):
     steps: Annotated[list[str], DeltaChannel(joined, snapshot_frequency=4)]
 
 
+def step(state: dict[str, Any]) -> dict[str, Any]:
+    return {"steps": [f"{len(state['steps'])} " + "text " * 100]}
+
+
 def app(saver: DiskCacheSaver, schema: Any = State) -> Any:
     graph: Any = StateGraph(schema)
-    graph.add_node("step", lambda state: {"steps": [f"{len(state['steps'])} " + "text " * 100]})
+    graph.add_node(step)
     return graph.add_edge(START, "step").add_edge("step", END).compile(checkpointer=saver)
 
 
@@ -48,7 +52,7 @@ def config(thread: str = "t", checkpoint: str | None = None) -> RunnableConfig:
 
 def steps(graph: Any, thread: str = "t") -> list[str]:
     values: dict[str, list[str]] = graph.get_state(config(thread)).values
-    return [step.split()[0] for step in values["steps"]]
+    return [each.split()[0] for each in values["steps"]]
 
 
 def history(saver: DiskCacheSaver, thread: str = "t") -> list[str]:
@@ -56,7 +60,7 @@ def history(saver: DiskCacheSaver, thread: str = "t") -> list[str]:
 
 
 def sql(saver: DiskCacheSaver, statement: str, *values: object) -> list[Any]:
-    connection = sqlite3.connect(Path(saver._store.directory) / "cache.db", isolation_level=None)
+    connection = sqlite3.connect(Path(saver.directory) / "cache.db", isolation_level=None)
     try:
         return connection.execute(statement, values).fetchall()
     finally:
@@ -117,7 +121,7 @@ def test_pruning_keeps_what_a_delta_channel_is_made_of(saver: DiskCacheSaver) ->
     full = history(saver)
     saver.prune(["t"])
     assert 1 < len(history(saver)) < len(full)
-    with DiskCacheSaver(saver._store.directory, durability="process") as another:
+    with DiskCacheSaver(saver.directory, durability="process") as another:
         assert steps(app(another, Deltas)) == [str(number) for number in range(7)]
         app(another, Deltas).invoke({"steps": []}, config())
         assert steps(app(another, Deltas)) == [str(number) for number in range(8)]
@@ -165,7 +169,7 @@ def test_a_copy_is_whole_and_goes_its_own_way(saver: DiskCacheSaver) -> None:
     graph.invoke({"steps": []}, config("copy"))
     assert (steps(graph), steps(graph, "copy")) == (["0", "1", "2"], ["0", "1", "2", "3"])
     saver.delete_thread("t")
-    with DiskCacheSaver(saver._store.directory, durability="process") as another:
+    with DiskCacheSaver(saver.directory, durability="process") as another:
         assert another.verify("copy") == 12
         assert steps(app(another), "copy") == ["0", "1", "2", "3"]
 
@@ -255,7 +259,7 @@ def test_a_change_in_any_column_is_found_or_harmless(saver: DiskCacheSaver, colu
     put(saver, put(saver, config(), 1, x="x" * 500), 2, x="y" * 500)
     key = documents(saver)[0][0]
     sql(saver, f"UPDATE Cache SET {column} = ? WHERE key = ?", COLUMNS[column], key)
-    with DiskCacheSaver(saver._store.directory, durability="process") as another:
+    with DiskCacheSaver(saver.directory, durability="process") as another:
         if column in FOUND:
             with pytest.raises(StoreDamaged):
                 another.verify("t")
