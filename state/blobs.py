@@ -19,7 +19,7 @@ from stretto.state.sealing import Row, seal, unseal
 FORMAT = 2
 """Written to each file. 1 had another layout of rows, and no number in the file."""
 _LOCK = "open.lock"
-_REMEMBERED, _WORTH_REMEMBERING = 4096, 16384
+_REMEMBERED, _WORTH_REMEMBERING = 4096, 4096
 _ENOUGH = 4
 """So many writes are not worth waiting for another."""
 _MOST_IN_VAIN = 4
@@ -53,7 +53,6 @@ class BlobStore:
     Args:
         directory: Made if missing, and closed to everyone but its owner.
         durability: What a committed write survives.
-
         migrate: For a store of format 1; without it, such a store is refused.
 
     Raises:
@@ -66,16 +65,17 @@ class BlobStore:
         self, directory: str | os.PathLike[str], durability: Durability, migrate: Migrate | None = None
     ) -> None:
         self.directory = _own_directory(directory)
+        self.inherited = False
+        """Whether this is the copy that a forked child got of its parent's open store."""
         if any(store.inherited and store.directory == self.directory for store in list(_STORES)):
             raise _forked(self.directory)
         self._lock = threading.RLock()
         self._jobs: deque[_Job] = deque()
         self._verified: OrderedDict[bytes, tuple[bytes, Row]] = OrderedDict()
-        self.inherited = False
-        """Whether this is the copy that a forked child got of its parent's open store."""
         self._closed = False
         self._in_vain = self._unwilling = 0
         self.rolled_back: Callable[[], None] = lambda: None
+        """Called when a transaction failed, with the lock held: to forget what was thought to be written."""
         with _alone_in(self.directory):
             try:
                 self._table = Table(self.directory, durability)

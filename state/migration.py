@@ -37,7 +37,17 @@ def migrate(store: BlobStore, serde: Serializer) -> None:
     Raises:
         StoreDamaged: A row is not what was written; the store is as it was.
     """
-    segments = Segments(store)
+    try:
+        _rewrite(store, Segments(store), serde)
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        raise StoreDamaged(
+            f"The store in {store.directory!r} has no number of its format, and its rows are not of format 1:"
+            f" {error}. It is as it was.",
+            next_steps=("Name another directory, or restore this one from a backup.",),
+        ) from error
+
+
+def _rewrite(store: BlobStore, segments: Segments, serde: Serializer) -> None:
     written: dict[Place, Document] = {}
     for key, sealed in store.bare_rows(below(CHECKPOINT)):
         place = Place(*split(key.removeprefix(CHECKPOINT), 3)[0])

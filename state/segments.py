@@ -20,7 +20,7 @@ SEGMENT = b"s"
 INLINE = 256
 """Values up to so many bytes lie in the row that names them."""
 _HEAD, _BODY = 2, 2 + DIGEST_SIZE
-_CAN_BE_BASE, _BASES, _SAMPLE = range(512, 32 << 10), 4, 32
+_CAN_BE_BASE, _BASES, _SAMPLE, _THREADS = range(512, 32 << 10), 4, 32, 1024
 _IN_MEMORY = 64 << 20
 
 
@@ -77,6 +77,8 @@ class Segments:
         self._remember(digest, segment)
         if base is None and len(segment) in _CAN_BE_BASE:
             self._bases.setdefault(thread, deque(maxlen=_BASES)).append(digest)
+            if len(self._bases) > _THREADS:
+                del self._bases[next(iter(self._bases))]
         return digest
 
     def _alike(self, thread: str, segment: bytes) -> bytes | None:

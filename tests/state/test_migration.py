@@ -72,6 +72,12 @@ def test_a_damaged_store_of_format_1_is_refused_and_left_as_it_is(folder: Path) 
     assert sql(folder, "SELECT key, value FROM Cache ORDER BY key") == before
 
 
+def test_rows_of_nobody_knows_whom_are_refused(folder: Path) -> None:
+    sql(folder, "UPDATE Cache SET key = x'6301' WHERE rowid = (SELECT max(rowid) FROM Cache WHERE key < x'64')")
+    with pytest.raises(StoreDamaged, match="format 1"):
+        DiskCacheSaver(folder)
+
+
 def test_a_format_that_this_version_does_not_know_is_refused(folder: Path) -> None:
     sql(folder, "PRAGMA user_version = 7")
     before = sql(folder, "SELECT key, value FROM Cache ORDER BY key")
