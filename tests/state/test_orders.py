@@ -342,7 +342,7 @@ def test_the_next_writer_brings_a_log_of_before_up_without_loss(old: Path) -> No
     before = tables(old / "events.db")
     with Log.open(old, durability="process") as log:
         after = tables(old / "events.db")
-        assert (version(old / "events.db"), after) == (schema.VERSION, {**dict.fromkeys(after, []), **before})
+        assert (version(old / "events.db"), after) == (schema.VERSION, {**{key: [] for key in after}, **before})
         with log.write() as tx:
             orders.make(tx, T1, WORK, FACTS)
             orders.note(tx, T1, "hello")
@@ -401,7 +401,7 @@ def test_a_crash_in_the_middle_leaves_the_version_of_before_whole(old: Path, ste
     assert version(old / "events.db") == 1
     with Log.open(old, durability="process"):
         after = tables(old / "events.db")
-    assert (version(old / "events.db"), after) == (schema.VERSION, {**dict.fromkeys(after, []), **before})
+    assert (version(old / "events.db"), after) == (schema.VERSION, {**{key: [] for key in after}, **before})
 
 
 @pytest.mark.parametrize("wrong", [0, schema.VERSION + 1, 99])
