@@ -204,11 +204,11 @@ class Bench:
 
 
 def timed(
-    argv: Sequence[str], stdin: bytes = b"", environment: Mapping[str, str] | None = None
+    argv: Sequence[str], stdin: bytes = b"", environment: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> tuple[Took, "subprocess.CompletedProcess[bytes]"]:
     """Run a program; what it took, and what it said."""
     before, began = cpu(), time.perf_counter()
-    done = subprocess.run(argv, input=stdin, env=environment, capture_output=True, check=False)
+    done = subprocess.run(argv, input=stdin, env=environment, cwd=cwd, capture_output=True, check=False)
     return Took((time.perf_counter() - began) * 1000, cpu() - before), done
 
 

@@ -1,7 +1,33 @@
-"""`python -m stretto.commands`: the same as the `stretto` script."""
+"""The `stretto` script, and `python -m stretto.commands`: how the program starts and how it ends."""
 
-import sys
+import gc
 
-from stretto.commands.cli import main
+gc.disable()  # nothing that imports make is garbage, and looking for some takes as long as a small module
 
-sys.exit(main())
+import os  # noqa: E402
+import sys  # noqa: E402
+
+from stretto.commands.cli import main as run  # noqa: E402
+
+gc.freeze()
+gc.enable()
+
+
+def main() -> None:
+    """Run the command that the arguments name, and end the process with its exit code."""
+    leave(run())
+
+
+def leave(code: int) -> None:
+    """End at once where nothing can be waiting for the end: to take the interpreter down costs a third of its start."""
+    if "threading" in sys.modules:
+        sys.exit(code)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,29 +1,48 @@
 """App: what every handler is given beside its invocation. Standard library only, for the quick doors."""
 
+from __future__ import annotations
+
 import os
-from pathlib import Path
-from typing import NamedTuple
 
 from stretto.commands.invocation import Invocation
 from stretto.state.errors import BadInput
-from stretto.state.store import find_project, store_directory
+from stretto.state.light import NamedTuple
+from stretto.state.places import project_around, store_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EVERYWHERE = frozenset({"json", "store", "project"})
 """Flags that every command takes."""
 
 
 class App(NamedTuple):
-    """The folder the command is about, the store it names, how to print, and the runner asked for."""
+    """The absolute folder the command is about, the store it names, how to print, and the runner asked for."""
 
-    project: Path
+    folder: str
     store: str = ""
     json: bool = False
     runner: str = ""
 
     @property
+    def project(self) -> Path:
+        """The folder as a path."""
+        from pathlib import Path  # here: the quick doors do without
+
+        return Path(self.folder)
+
+    @property
+    def state(self) -> str:
+        """The state directory as a text; it need not exist."""
+        return store_of(project_around(self.folder), self.store or None, os.environ)
+
+    @property
     def directory(self) -> Path:
         """The state directory; it need not exist."""
-        return store_directory(find_project(self.project), self.store or None, os.environ)
+        from pathlib import Path
+
+        return Path(self.state)
 
 
 def require_supported(invocation: Invocation, supported: frozenset[str]) -> None:

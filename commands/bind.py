@@ -1,16 +1,20 @@
 """Positionals: which one is the operation, an id, a word, JSON; and whether all that is needed is there."""
 
+from __future__ import annotations
+
 from itertools import pairwise
-from typing import Any
 
 from stretto.commands.grammar import CommandGrammar, Shape, Slot, usage
 from stretto.commands.invocation import Invocation, Word
-from stretto.commands.line import BLANK, Value, is_bare
+from stretto.commands.line import BLANK, Value, is_bare, looks_like_json
 from stretto.commands.source import nearest
-from stretto.commands.strict_json import looks_like_json, parse_json
 from stretto.commands.tables import OPERATION_WORDS
 from stretto.commands.values import Reader
 from stretto.state.errors import BadInput
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _NAMING = frozenset({"create", "create-workflow", "create-test-workflow"})
 
@@ -96,6 +100,8 @@ class Binder:
             if shape.json[1] and looks_like_json(value.text):
                 if len(self.json) == shape.json[1]:
                     raise self._unexpected(operation, shape, value)
+                from stretto.commands.strict_json import parse_json
+
                 self.json.append(parse_json(self.source, value))
             elif len(self.ids) < shape.ids[1]:
                 self.ids.append(self._id(operation, value))

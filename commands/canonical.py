@@ -1,10 +1,15 @@
 """The inverse of parsing: an invocation as one canonical slash line, which a POSIX shell would read alike."""
 
+from __future__ import annotations
+
 import json
-from typing import Any
 
 from stretto.commands.invocation import Invocation
 from stretto.commands.line import is_bare
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _SPECIAL = frozenset('"\\$`!')
 

@@ -3,14 +3,13 @@
 The only module that prints. It imports a handler when it is asked for, so that the quick commands stay quick.
 """
 
+from __future__ import annotations
+
 import gc
 import os
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from pathlib import Path
-from typing import Any
 
 from stretto.commands.app import App
 from stretto.commands.doors import Door, folder, open_door, positionals, raw_line
@@ -22,7 +21,11 @@ from stretto.commands.safe import safe
 from stretto.commands.source import nearest
 from stretto.commands.tables import COMMANDS
 from stretto.state.errors import BadInput, StrettoError
-from stretto.state.orders import is_id
+from stretto.state.ids import is_order_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 HANDLERS = {
     "orchestrate": "orchestrate",
@@ -67,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _show_error(asked, _Interrupted("stopped"))
     except Exception as error:  # noqa: BLE001 - the last door: programs get JSON for what nobody foresaw, too
+        import traceback
+
         print(traceback.format_exc(), file=sys.stderr)
         return _show_error(asked, _Unforeseen(f"An error nobody foresaw: {type(error).__name__}: {error}"))
 
@@ -117,7 +122,7 @@ def _answer(asked: _Asked) -> Answer:
 
 def _verb(door: Door) -> str:
     """The verb that is asked for; empty for a command. `report ORDER` is one, `report "TOPIC"` is the command."""
-    if door.name == "report" and any(is_id(word) for word in door.rest):
+    if door.name == "report" and any(is_order_id(word) for word in door.rest):
         return ORDER_REPORT
     return door.name if door.name in VERBS else ""
 
@@ -125,15 +130,15 @@ def _verb(door: Door) -> str:
 def _about(door: Door) -> Reply:
     """Help and version."""
     if "--version" in door.rest and not door.name:
-        from importlib.metadata import version
+        from stretto.commands.version import version
 
-        return Reply("version", f"stretto {version('stretto')}", {"version": version("stretto")})
+        return Reply("version", f"stretto {version()}", {"version": version()})
     named = next((a for a in door.rest if not a.startswith("-")), "") if door.name == "help" else door.name
     text = command_help(named, HANDLERS) if named else overview(HANDLERS)
     return Reply("help", text, {"text": text})
 
 
-def _command(door: Door, project: Path) -> Invocation:
+def _command(door: Door, project: str) -> Invocation:
     if door.name and door.name.removeprefix("stretto:") not in COMMANDS:
         known = [*HANDLERS, *VERBS, "line"]
         guess = nearest(door.name, known)
@@ -142,16 +147,16 @@ def _command(door: Door, project: Path) -> Invocation:
     return parse_argv([*filter(None, [door.name]), *door.rest], project=project)
 
 
-def _line(asked: _Asked, project: Path) -> Invocation:
+def _line(asked: _Asked, project: str) -> Invocation:
     """`stretto line '/…'`, or `-` for stdin. The flags beside the line go everywhere; those in the line win."""
     raw = raw_line(asked.door)
     asked.json = asked.door.json or "--json" in raw.split()  # a line that cannot be read may hold it
     invocation = parse_line(raw, project=project)
     asked.json = asked.door.json
-    invocation.flags.update({k: v for k, v in asked.door.flags.items() if k not in invocation.flags})
+    flags = {**asked.door.flags, **invocation.flags}
     if asked.json:
-        invocation.flags["json"] = True
-    return invocation
+        flags["json"] = True
+    return invocation._replace(flags=flags)
 
 
 def handle(invocation: Invocation) -> Reply:
@@ -183,7 +188,7 @@ def _imported(module: str) -> Any:
 def _app(invocation: Invocation) -> App:
     flags = invocation.flags
     return App(
-        project=folder(str(flags.get("project", "."))),
+        folder=folder(str(flags.get("project", "."))),
         store=str(flags.get("store", "")),
         json=bool(flags.get("json", False)),
         runner=str(flags.get("runner", "")),

@@ -3,14 +3,16 @@
 Standard library only, for the quick doors.
 """
 
+from __future__ import annotations
+
+import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 from stretto.commands.source import MAX_BYTES
 from stretto.commands.tables import GLOBAL_FLAGS
 from stretto.state.errors import BadInput
+from stretto.state.light import NamedTuple
 
 
 class Door(NamedTuple):
@@ -107,16 +109,16 @@ def _stdin() -> str:
     return sys.stdin.buffer.read(MAX_BYTES + 1).decode("utf-8", "surrogateescape")
 
 
-def folder(text: str) -> Path:
-    """The folder that `--project` names.
+def folder(text: str) -> str:
+    """The folder that `--project` names, absolute and without links.
 
     Raises:
         BadInput: There is no such folder.
     """
     try:
-        path = Path(text).expanduser().resolve()
-        found = path.is_dir()
-    except (RuntimeError, ValueError, OSError) as error:
+        path = os.path.realpath(os.path.expanduser(text))
+        found = os.path.isdir(path)
+    except (ValueError, OSError) as error:
         raise BadInput(f"--project {text!r} is not a folder: {error}.", field="--project") from error
     if not found:
         raise BadInput(f"--project {text!r} is not a folder.", field="--project")

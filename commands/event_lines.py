@@ -1,5 +1,7 @@
 """The event log, line by line. Standard library only, for the quick doors."""
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -32,7 +34,7 @@ def _lines(app: App, workflow: str | None, wants: Callable[[Event], bool], follo
         bell: Bell | None = None
         try:
             while True:
-                if log is None and (log := Log.find(app.directory)):
+                if log is None and (log := Log.find(app.state)):
                     held.callback(log.close)
                     bell = _hung(app, held) if follow else None
                 for event in log.events(workflow, after=seen) if log else ():

@@ -7,7 +7,6 @@ import os
 
 from stretto.commands.cli import HANDLERS, handle
 from stretto.commands.help import command_help
-from stretto.commands.hook_dry import dry_run
 from stretto.commands.line import lex
 from stretto.commands.parse import parse_line
 from stretto.commands.reply import envelope
@@ -39,4 +38,8 @@ def _answer(name: str, line: str, folder: str) -> str | None:
     if name in LOOKING:
         reply = handle(invocation)
         return envelope(reply) if "json" in invocation.flags else of_reply(reply, HANDLERS)
-    return dry_run(line, folder) if "dry-run" in invocation.flags else None
+    if "dry-run" not in invocation.flags:
+        return None
+    from stretto.commands.hook_dry import dry_run
+
+    return dry_run(line, folder)

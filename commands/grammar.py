@@ -3,12 +3,19 @@
 The tables themselves are in `stretto.commands.tables`.
 """
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from __future__ import annotations
 
-Kind = Literal["switch", "text", "optional", "int", "choice", "list", "paths", "path", "id"]
-"""What a flag takes: nothing, a text, a text or nothing, a whole number, one of its allowed words, a list
-(`a,b` or `["a", "b"]`), a list of paths (by blanks, by lines or as JSON), a path, or a workflow id."""
+from collections.abc import Mapping
+
+from stretto.state.light import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Kind = Literal["switch", "text", "optional", "int", "choice", "list", "paths", "path", "id"]
+    """What a flag takes: nothing, a text, a text or nothing, a whole number, one of its allowed words, a list
+    (`a,b` or `["a", "b"]`), a list of paths (by blanks, by lines or as JSON), a path, or a workflow id."""
 
 
 class Flag(NamedTuple):

@@ -1,10 +1,12 @@
 """Help: what `--help` prints, read from the same markdown that defines the slash command."""
 
+from __future__ import annotations
+
+import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import NamedTuple
 
 from stretto.state.errors import BadInput
+from stretto.state.light import NamedTuple
 
 ORDER_REPORT = "order-report"
 VERB_HELP = {
@@ -63,7 +65,8 @@ class Definition(NamedTuple):
 
 def definition(name: str) -> Definition:
     """The definition of a command, which lies beside its handler."""
-    text = Path(__file__).with_name(f"{name}.md").read_text(encoding="utf-8")
+    with open(os.path.join(os.path.dirname(__file__), f"{name}.md"), encoding="utf-8") as file:
+        text = file.read()
     _, head, body = text.split("---\n", 2)
     top, _, nested = head.partition("metadata:\n")
     pairs = (line.partition(":") for line in top.splitlines())

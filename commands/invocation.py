@@ -1,11 +1,17 @@
 """Invocation: what one command line means, before anything runs."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stretto.state.light import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
+class Word(NamedTuple):
     """A positional argument. `quoted` tells `"create"` (a text) from `create` (perhaps an operation)."""
 
     text: str
@@ -13,8 +19,7 @@ class Word:
     quoted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
+class Invocation(NamedTuple):
     """One parsed line.
 
     `operation` is empty for commands without operations; `ids` are workflow ids in the order given; `words` the
@@ -26,6 +31,6 @@ class Invocation:
     operation: str = ""
     ids: tuple[str, ...] = ()
     words: tuple[Word, ...] = ()
-    flags: dict[str, Any] = field(default_factory=dict[str, Any])
+    flags: Mapping[str, Any] = {}
     json: tuple[Any, ...] = ()
     line: str = ""

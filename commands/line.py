@@ -5,25 +5,27 @@ that begins with an unquoted `[` or `{` runs to the bracket that closes it, so `
 `$(…)` is kept apart for `stretto.commands.find`; a backtick is an error.
 """
 
+from __future__ import annotations
+
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from stretto.commands.source import Source
 from stretto.state.errors import BadInput
+from stretto.state.light import NamedTuple, pattern
 
 BLANK = " \t\r\n"
-_FLAG = re.compile(r"--([^ \t\r\n=]*)(=?)")
-_ARGV_FLAG = re.compile(r"--([^\s=]+)(?:(=)(.*))?", re.DOTALL)
-_PLAIN = re.compile(r"""[^ \t\r\n"'`\\$]+|\$""")
-_DOUBLE = re.compile(r"""[^"\\$`]+|\$""")
-_CONTINUED = re.compile(r"\\\r?\n")
-_SKIPPED = re.compile(r"(?:[ \t\r\n]+|\\\r?\n)*")
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_MARK = re.compile(r'["\[\]{}]')
-_NESTED = re.compile(r"""'[^']*'|"[^"\\]*(?:\\.[^"\\]*)*"|\\.|[()]""", re.DOTALL)
-_BARE = re.compile(r"(?!--)[\w./:@%+=,^-]+")
+_FLAG = pattern(r"--([^ \t\r\n=]*)(=?)")
+_ARGV_FLAG = pattern(r"--([^\s=]+)(?:(=)(.*))?", re.DOTALL)
+_PLAIN = pattern(r"""[^ \t\r\n"'`\\$]+|\$""")
+_DOUBLE = pattern(r"""[^"\\$`]+|\$""")
+_CONTINUED = pattern(r"\\\r?\n")
+_SKIPPED = pattern(r"(?:[ \t\r\n]+|\\\r?\n)*")
+_STRING = pattern(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_MARK = pattern(r'["\[\]{}]')
+_NESTED = pattern(r"""'[^']*'|"[^"\\]*(?:\\.[^"\\]*)*"|\\.|[()]""", re.DOTALL)
+_BARE = pattern(r"(?!--)[\w./:@%+=,^-]+")
 
 SUBSTITUTION = "Only $(find DIR -name GLOB [-o -name GLOB]…) is understood, as a whole value; nothing is ever executed."
 _LITERAL = "Use single quotes if it is meant as text."
@@ -62,6 +64,11 @@ class Item(NamedTuple):
 def is_bare(text: str) -> bool:
     """Whether a text means itself without quotes, here and in a shell."""
     return _BARE.fullmatch(text) is not None
+
+
+def looks_like_json(text: str) -> bool:
+    """Whether a text begins as an object or an array does."""
+    return text.lstrip()[:1] in ("{", "[")
 
 
 def lex(source: Source, start: int = 0, end: int | None = None) -> list[Item]:

@@ -1,20 +1,24 @@
 """Looking at the work: what an agent did in a task, and what a workflow changed."""
 
-import asyncio
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
 
 from stretto.agents import attempt_log
-from stretto.agents.repository import open_repository
 from stretto.commands.app import App
 from stretto.commands.reply import Reply
 from stretto.commands.safe import one_line, safe
 from stretto.commands.workflows import find
 from stretto.state.errors import NotFound
 from stretto.state.ids import task_id
+from stretto.state.light import cast
 from stretto.state.rows import AttemptRow
 from stretto.state.store import LOGS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def logs(app: App, workflow: str, task: str, number: int | None) -> Reply:
@@ -28,7 +32,7 @@ def logs(app: App, workflow: str, task: str, number: int | None) -> Reply:
     with log:
         attempts = log.attempts(row.id)
     attempt = _attempt(attempts, row.id, name, number)
-    lines = list(attempt_log.read(app.directory / LOGS, row.id, name, attempt.attempt))
+    lines = list(attempt_log.read(f"{app.state}/{LOGS}", row.id, name, attempt.attempt))
     outcome = dict(attempt.outcome or {})
     facts = {"task_id": name, "attempt": attempt.attempt, "state": attempt.state, "lines": lines, "outcome": outcome}
     tried = [a for a in attempts if a.task_id == name]
@@ -78,6 +82,8 @@ def diff(app: App, workflow: str) -> Reply:
     Raises:
         NotFound: There is no such workflow, or it has done no work in this repository.
     """
+    import asyncio  # here: `logs` is quick
+
     log, row = find(app, workflow)
     log.close()
     patch = asyncio.run(_patch(app, row.id))
@@ -85,4 +91,6 @@ def diff(app: App, workflow: str) -> Reply:
 
 
 async def _patch(app: App, workflow: str) -> str:
+    from stretto.agents.repository import open_repository
+
     return await (await open_repository(app.project, app.directory)).diff(workflow)

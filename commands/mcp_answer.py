@@ -63,8 +63,8 @@ def _answered(line: str) -> Said:
 def _slash(line: str) -> tuple[Callable[[], Answer], bool]:
     invocation = parse_line(line, project=Path.cwd())
     as_json = bool(invocation.flags.get("json"))
-    invocation.flags["json"] = True  # which makes the progress JSON
-    return lambda: handle(invocation), as_json
+    wordless = invocation._replace(flags={**invocation.flags, "json": True})  # which makes the progress JSON
+    return lambda: handle(wordless), as_json
 
 
 def _as_in_a_shell(line: str) -> tuple[Callable[[], Answer], bool]:

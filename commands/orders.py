@@ -1,10 +1,10 @@
 """Verbs on a work order: brief (take it), report, steer, check. Standard library only but for `check`."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
-from pathlib import Path
-from typing import Any, cast
 
 from stretto.commands.app import App
 from stretto.commands.reply import Reply
@@ -12,7 +12,12 @@ from stretto.commands.taking import taker, with_notes
 from stretto.commands.trust import require_own
 from stretto.state import orders
 from stretto.state.errors import BadInput, NotFound
+from stretto.state.light import cast
 from stretto.state.log import Log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MOST_BYTES = 4_000_000
 _STATUSES = ("completed", "partial", "failed")
@@ -89,7 +94,7 @@ def writing(app: App, order: str) -> Log:
     Raises:
         NotFound: There is no store, so no order.
     """
-    if (found := Log.find(app.directory)) is None:
+    if (found := Log.find(app.state)) is None:
         raise NotFound(f"There is no order {order!r}: no workflow has run here yet.", field="order")
     found.close()
     return Log.open(app.directory)
@@ -102,6 +107,7 @@ def checks(app: App, order: str) -> Reply:
         BadInput: It is no order that stands.
     """
     import asyncio
+    from pathlib import Path
 
     from stretto.agents.checks import CheckReport, run_checks
     from stretto.agents.environment import find_environment

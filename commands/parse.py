@@ -4,11 +4,11 @@ A line is data from first to last: nothing in it is evaluated, and whatever is w
 message shows the place. Standard library only, for the quick doors.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import replace
 from os import PathLike
 from os.path import join
-from typing import Any, NamedTuple
 
 from stretto.commands.bind import Binder
 from stretto.commands.canonical import render
@@ -18,6 +18,11 @@ from stretto.commands.line import Item, Value, lex, lex_argv
 from stretto.commands.source import Source, nearest, received
 from stretto.commands.tables import COMMANDS, GLOBAL_FLAGS
 from stretto.commands.values import Reader
+from stretto.state.light import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _PLUGIN = "stretto:"
 """Clients may prefix the commands of a plugin with its name."""
@@ -53,7 +58,7 @@ def parse_argv(argv: Sequence[str], *, project: str | PathLike[str]) -> Invocati
         at = items[first].at if first < len(items) else 0
         raise source.error(at, "No command is named.", field="command", allowed=list(COMMANDS))
     found = _bound(source, _grammar(source, head), [*items[:first], *items[first + 1 :]], project)
-    return replace(found, line=render(found))
+    return found._replace(line=render(found))
 
 
 def _command_index(items: Sequence[Item]) -> int:

@@ -1,7 +1,6 @@
 """The dry run: what a spec would do, shown and nothing else."""
 
 import asyncio
-from dataclasses import replace
 
 from stretto.agents.repository import open_repository
 from stretto.commands.app import App
@@ -38,4 +37,4 @@ def preview(spec: Spec, invocation: Invocation, app: App) -> Reply:
 def again(invocation: Invocation) -> str:
     """The command that does what was shown, quoted for a shell."""
     flags = {k: v for k, v in invocation.flags.items() if k not in {"dry-run", "json"}}
-    return f"stretto {render_line(replace(invocation, flags=flags)).removeprefix('/')}"
+    return f"stretto {render_line(invocation._replace(flags=flags)).removeprefix('/')}"

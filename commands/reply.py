@@ -3,12 +3,17 @@
 Standard library only, for the quick doors.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
 
 from stretto.state.errors import StrettoError
+from stretto.state.light import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Reply(NamedTuple):
@@ -31,6 +36,8 @@ class Reply(NamedTuple):
 
 
 def _now() -> str:
+    from datetime import UTC, datetime  # here: a text needs no timestamp
+
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

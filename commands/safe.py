@@ -1,14 +1,14 @@
 """Text from agents, other programs and users, made safe to be shown: nothing in it steers a terminal."""
 
-import re
+from stretto.state.light import pattern
 
 # Control characters but the line break and the tab, whatever ends a line elsewhere, and what turns the direction.
-_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_STEERING = pattern("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def safe(text: str) -> str:
     """`text` with a mark in the place of each character that would do more than be seen."""
-    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
+    return _STEERING.sub("\ufffd", text)
 
 
 def one_line(text: str, longest: int = 200) -> str:

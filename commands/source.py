@@ -3,10 +3,12 @@
 Columns and lines count from 1. Standard library only, for the quick doors.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from stretto.state.errors import BadInput
+from stretto.state.light import NamedTuple
 
 MAX_BYTES = 1 << 20
 """A line longer than this is not read."""

@@ -1,12 +1,12 @@
-"""Ending a workflow for good, and taking one back."""
+"""Ending a workflow for good, and taking one back.
 
-import asyncio
+What works on the repository is imported when there is work: a refusal is quick.
+"""
+
+from __future__ import annotations
+
 import time
 
-from stretto.agents.delivery import Undone
-from stretto.agents.filelock import drive_lock
-from stretto.agents.repository import open_repository
-from stretto.agents.workspace import clean
 from stretto.commands.app import App
 from stretto.commands.reply import Reply
 from stretto.commands.workflows import UNDONE, find
@@ -14,6 +14,10 @@ from stretto.state import lease
 from stretto.state.errors import InvalidTransition, StrettoError, WorkflowDriven
 from stretto.state.log import Log
 from stretto.state.rows import WorkflowRow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from stretto.agents.delivery import Undone
 
 CANCEL_SECONDS = 15.0
 POLL_SECONDS = 0.1
@@ -77,6 +81,8 @@ def _cancel_here(log: Log, app: App, name: str) -> None:
         row = log.workflow(name)
         if row is None or row.status in OVER:
             return
+        import asyncio
+
         asyncio.run(_clean(app, name))
         with log.write(fence) as tx:
             facts = {"cancellation_reason": "asked for", "cleanup_status": "worktrees removed, branch kept"}
@@ -86,6 +92,10 @@ def _cancel_here(log: Log, app: App, name: str) -> None:
 
 
 async def _clean(app: App, name: str) -> None:
+    from stretto.agents.filelock import drive_lock
+    from stretto.agents.repository import open_repository
+    from stretto.agents.workspace import clean
+
     async with drive_lock(app.directory, name):
         await clean(await open_repository(app.project, app.directory), name)
 
@@ -97,6 +107,8 @@ def undo(app: App, workflow: str) -> Reply:
         WorkflowDriven: A living process drives it; nothing was changed.
         StateConflict: Changes of the user's would be lost; nothing was changed.
     """
+    import asyncio
+
     log, row = find(app, workflow)
     log.close()
     with Log.open(app.directory) as written:
@@ -118,6 +130,10 @@ def undo(app: App, workflow: str) -> Reply:
 
 
 async def _undone(app: App, name: str) -> Undone:
+    from stretto.agents.filelock import drive_lock
+    from stretto.agents.repository import open_repository
+    from stretto.agents.workspace import clean
+
     async with drive_lock(app.directory, name):
         repository = await open_repository(app.project, app.directory)
         await clean(repository, name)

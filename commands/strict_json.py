@@ -1,27 +1,28 @@
 """JSON as it stands in a line: strict, bounded, and wrong at a column."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Callable, Iterator
 from math import isinf
-from typing import Any
 
 from stretto.commands.line import Value
 from stretto.commands.source import Source, unusable
 from stretto.state.errors import BadInput
+from stretto.state.light import pattern
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_DEPTH = 100
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r'(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")(?P<key>\s*:)?|(?P<open>[\[{])|(?P<close>[\]}])'
     r"|(?P<constant>NaN|-?Infinity)|(?P<number>-?[0-9][0-9.eE+-]*)"
 )
 _Raise = Callable[[int, str], BadInput]
 _STEPS = ("Write strict JSON: double quotes, no trailing comma. Put it in single quotes.",)
-
-
-def looks_like_json(text: str) -> bool:
-    """Whether a text begins as an object or an array does."""
-    return text.lstrip()[:1] in ("{", "[")
 
 
 def parse_json(source: Source, value: Value) -> Any:

@@ -1,18 +1,24 @@
 """What a value means in its place: texts, ids, numbers, lists, paths."""
 
+from __future__ import annotations
+
 import json
 import re
 from os import PathLike
-from typing import Any, NamedTuple
 
 from stretto.commands.grammar import Flag
 from stretto.commands.line import BLANK, Value
 from stretto.commands.source import Source, nearest, unusable
 from stretto.state.errors import BadInput
 from stretto.state.ids import workflow_id
+from stretto.state.light import NamedTuple, pattern
 
-_NUMBER = re.compile(r"[0-9]{1,9}")
-_ITEM = re.compile(r'(?:[ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*|([^\[\]{}"\',]+))([,\]])', re.DOTALL)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_NUMBER = pattern(r"[0-9]{1,9}")
+_ITEM = pattern(r'(?:[ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*|([^\[\]{}"\',]+))([,\]])', re.DOTALL)
 
 
 class Reader(NamedTuple):

@@ -1,9 +1,10 @@
 """/workflow-status: what the log knows of one workflow or of all. Standard library only; creates nothing."""
 
+from __future__ import annotations
+
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from stretto.commands.app import App, require_supported
 from stretto.commands.invocation import Invocation
@@ -18,6 +19,10 @@ from stretto.state.machine import ACTIVE
 from stretto.state.rows import WorkflowRow
 from stretto.state.show import as_dict, brief, text
 from stretto.state.view import fold
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SUPPORTED = frozenset({"detailed", "all"})
 SHOWN = 20
@@ -39,7 +44,7 @@ def handle(invocation: Invocation, app: App) -> Reply:
         log, row = find(app, invocation.ids[0], field="workflow_id")
         with log:
             return _one(log, row, detailed)
-    if (found := Log.find(app.directory)) is None:
+    if (found := Log.find(app.state)) is None:
         steps = ('stretto orchestrate "…"',)
         none: dict[str, Any] = {"workflows": [], "total": 0, "by_status": {}}
         return Reply("workflow-status", "No workflow has run here yet.", none, next_steps=steps)

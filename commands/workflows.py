@@ -19,7 +19,7 @@ def find(app: App, name: str, *, field: str = "workflow") -> tuple[Log, Workflow
         NotFound: There is no such workflow; the error names the newest ones.
     """
     checked = workflow_id(name, field=field)
-    log = Log.find(app.directory)
+    log = Log.find(app.state)
     if log is None:
         raise NotFound(f"There is no workflow {name!r}: no workflow has run here yet.", field=field)
     try:

@@ -1,11 +1,16 @@
 """The hash chain: each event carries the hash of the one before it in its workflow, so that no past can be edited."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from stretto.state.database import Database
 from stretto.state.reader import damaged
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 GENESIS = ""
 PAGE = 500

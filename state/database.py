@@ -3,18 +3,22 @@
 Each statement is read to its end at once, so that no open cursor holds a lock.
 """
 
+from __future__ import annotations
+
 import os
 import sqlite3
+from _thread import RLock  # as threading has it, which alone takes a tenth of the interpreter's start
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from threading import RLock
-from typing import Any
 
 from stretto.state.errors import BadInput, StrettoError
 from stretto.state.gate import held
 from stretto.state.reader import explain, seal, unseal
 from stretto.state.schema import INSERT, SELECT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 Value = str | int
 
@@ -28,10 +32,10 @@ class Database:
 
     def __init__(
         self,
-        path: Path,
+        path: str,
         connection: sqlite3.Connection,
         gate: int | None,
-        tidy: Callable[[Path], None] | None = None,
+        tidy: Callable[[str], None] | None = None,
     ) -> None:
         self.path = path
         self._connection = connection
@@ -76,7 +80,7 @@ class Database:
         """
         with self._lock:
             if self._gate is None:
-                raise StrettoError(f"{str(self.path)!r} is open for reading only; nothing was written.")
+                raise StrettoError(f"{self.path!r} is open for reading only; nothing was written.")
             if self._connection.in_transaction:
                 raise RuntimeError("a transaction is open in this thread already")
             with held(self._gate, self.path):

@@ -1,9 +1,15 @@
 """What a view is made of: a workflow, its phases and tasks, and sums that know what was not measured."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+from __future__ import annotations
 
+from collections.abc import Mapping
+
+from stretto.state.light import cast
 from stretto.state.wire import Event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 UNKNOWN = "UNKNOWN"
 _ABSURD = 1e18

@@ -10,16 +10,20 @@ A pattern is one of:
 Aliases of types are understood where no `*` is in them: `planning.started` is `PLAN_STARTED`.
 """
 
-import re
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
-from fnmatch import translate
-from typing import Any, NamedTuple
 
 from stretto.state import registry
 from stretto.state.errors import BadInput
+from stretto.state.light import NamedTuple, pattern
 from stretto.state.wire import Event
 
-_PATTERN = re.compile(r"[A-Za-z0-9_.*-]{1,200}")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_PATTERN = pattern(r"[A-Za-z0-9_.*-]{1,200}")
 Test = Callable[[Event], bool]
 
 
@@ -59,7 +63,7 @@ class Filter(NamedTuple):
         return self._asdict()
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> "Filter":
+    def of(cls, found: Mapping[str, Any]) -> Filter:
         """What `as_dict` made."""
         return cls(tuple(found["patterns"]), tuple(found["classes"]), str(found["severity"]), str(found["workflow"]))
 
@@ -103,7 +107,10 @@ def _spelled(name: str) -> str:
     return name.upper().replace(".", "_")
 
 
-def _glob(pattern: str) -> Callable[[str], bool]:
+def _glob(name: str) -> Callable[[str], bool]:
     """`translate` knows other signs than `*` too, but no pattern has them; its expressions never backtrack."""
-    found = re.compile(translate(pattern))
+    import re  # here: most commands ask for no pattern
+    from fnmatch import translate
+
+    found = re.compile(translate(name))
     return lambda text: found.match(text) is not None

@@ -1,24 +1,25 @@
 """A file that one process at a time may hold: the kernel lets go of it when its holder dies."""
 
+from __future__ import annotations
+
 import fcntl
 import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 
 from stretto.state.errors import StrettoError
 
 PATIENCE_SECONDS = 30.0
 
 
-def open_gate(path: Path) -> int:
+def open_gate(path: str) -> int:
     """A descriptor of the lock file, for `held`; agents that we start do not inherit it. Raises OSError."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 @contextmanager
-def held(gate: int, path: Path) -> Generator[None]:
+def held(gate: int, path: str) -> Generator[None]:
     """Hold the lock. `path` is what it protects, for the message.
 
     Raises:
@@ -29,7 +30,7 @@ def held(gate: int, path: Path) -> Generator[None]:
     while not _try(gate):
         if time.monotonic() > deadline:
             raise StrettoError(
-                f"Another process has been writing to {str(path)!r} for {PATIENCE_SECONDS:g} s; nothing was written.",
+                f"Another process has been writing to {path!r} for {PATIENCE_SECONDS:g} s; nothing was written.",
                 next_steps=("See whether a stretto process is stopped (Ctrl-Z), let it go on or end it, then retry.",),
             )
         time.sleep(pause)

@@ -3,9 +3,8 @@
 Ids become file names, git refs and fields of the event wire line, so they are checked at every door.
 """
 
-import re
-
 from stretto.state.errors import BadInput
+from stretto.state.light import pattern
 
 TYPE_CHECKING = False  # the hooks import this, and `typing` would cost them half as long as the interpreter's start
 if TYPE_CHECKING:
@@ -19,9 +18,9 @@ else:
 """A workflow's id is also the LangGraph thread id. A task's is `phase/name`, or `phase/name~2` the second time that a
 phase runs: the same on every resume."""
 
-_WORKFLOW = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(~[1-9][0-9]{0,3})?")
-_WORD = re.compile(r"[a-z0-9]+")
+_WORKFLOW = pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_TASK = pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(~[1-9][0-9]{0,3})?")
+_WORD = pattern(r"[a-z0-9]+")
 RESERVED = frozenset({"system", "global"})
 
 _DROPPED = """

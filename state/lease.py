@@ -4,9 +4,10 @@ It has no duration. Whether its holder lives is asked of the kernel, so that a d
 slow one never; and whoever was replaced while it slept finds its fencing token outdated and its writes refused.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
 
 from stretto.state.errors import NotFound, WorkflowDriven
+from stretto.state.light import NamedTuple
 from stretto.state.log import Log
 from stretto.state.process import Process, is_alive, this
 from stretto.state.queries import lease, workflow_row

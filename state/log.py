@@ -10,12 +10,12 @@ What `write` has left is durable. From asyncio, call it in a function given to `
 `await`: the whole log waits for an open write.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Self
 
 from stretto.state import chain, opening, order_rows, queries, store, subscription_rows, wake
 from stretto.state.database import Database
@@ -24,6 +24,11 @@ from stretto.state.rows import AttemptRow, Fence, LeaseRow, Order, Recorded, Req
 from stretto.state.subscription_rows import DeadLetter, SubscriptionRow
 from stretto.state.transaction import FORGIVEN, Transaction
 from stretto.state.wire import Event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any, Self
 
 PAGE = 500
 WORKFLOW_PAGE = 50
@@ -66,23 +71,25 @@ class Log:
             BadInput: An unknown durability.
         """
         store.create(directory)
-        return cls(opening.writer(directory / store.EVENTS, durability=durability), clock, strict=strict)
+        return cls(opening.writer(str(directory / store.EVENTS), durability=durability), clock, strict=strict)
 
     @classmethod
-    def find(cls, directory: Path) -> Self | None:
+    def find(cls, directory: Path | str) -> Self | None:
         """Open the log for reading, beside a living writer or not; None, and nothing made, where there is none.
 
         Raises:
             StoreDamaged: As for `open`.
             StrettoError: It cannot be read.
         """
-        database = opening.reader(directory / store.EVENTS)
+        database = opening.reader(f"{directory}/{store.EVENTS}")
         return cls(database, time.time) if database else None
 
     @property
     def directory(self) -> Path:
         """The store that it belongs to."""
-        return self._database.path.parent
+        from pathlib import Path  # here: readers do without
+
+        return Path(self._database.path).parent
 
     def close(self) -> None:
         """Let go of the file. What was written is safe without it."""

@@ -5,11 +5,12 @@ same instant. So whoever makes the file, writes, or closes after writing holds `
 neither and need no lock.
 """
 
+from __future__ import annotations
+
 import os
 import sqlite3
 import sys
 from contextlib import ExitStack, closing, suppress
-from pathlib import Path
 
 from stretto.state.database import Database
 from stretto.state.errors import BadInput, StrettoError
@@ -21,7 +22,7 @@ from stretto.state.schema import APPLICATION_ID, DDL, MIGRATIONS, VERSION
 SYNCHRONOUS = {"power": "FULL", "process": "NORMAL"}
 
 
-def writer(path: Path, *, durability: str) -> Database:
+def writer(path: str, *, durability: str) -> Database:
     """Open `path` for writing, and make it when there is none.
 
     Raises:
@@ -33,11 +34,11 @@ def writer(path: Path, *, durability: str) -> Database:
         raise BadInput(f"There is no durability {durability!r}.", field="durability", allowed=tuple(SYNCHRONOUS))
     with ExitStack() as undo:
         try:
-            gate = open_gate(path.with_suffix(".lock"))
+            gate = open_gate(_beside(path, ".lock"))
             undo.callback(os.close, gate)
             with held(gate, path):
-                if not path.exists():
-                    vouch(str(path.parent))  # first: a store that is there and unmarked was made by somebody else
+                if not os.path.exists(path):
+                    vouch(os.path.dirname(path))  # first: a store that is there and unmarked was made by somebody else
                     _make(path)
                 closing_reader = reader(path)
                 if closing_reader is not None:
@@ -49,19 +50,19 @@ def writer(path: Path, *, durability: str) -> Database:
         except sqlite3.Error as error:
             raise explain(error, path) from error
         except OSError as error:
-            raise StrettoError(f"Cannot write {str(path)!r}: {error.strerror}. Nothing was written.") from error
+            raise StrettoError(f"Cannot write {path!r}: {error.strerror}. Nothing was written.") from error
         undo.pop_all()
         return Database(path, connection, gate)
 
 
-def reader(path: Path) -> Database | None:
+def reader(path: str) -> Database | None:
     """Open `path` for reading, beside a living writer or not; None when there is none. Makes nothing.
 
     Raises:
         StoreDamaged: As for `writer`.
         StrettoError: It cannot be read.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         return None
     with ExitStack() as undo:
         try:
@@ -74,31 +75,36 @@ def reader(path: Path) -> Database | None:
         return Database(path, connection, None, tidy)
 
 
-def tidy(path: Path) -> None:
+def tidy(path: str) -> None:
     """Take away the empty `-wal` and `-shm` that reading a resting log leaves, so that whoever looks changes nothing.
 
     SQLite does it when the last connection that may write closes; if another one is there, or the lock is held, then
     they are in use and stay. A `-wal` that holds something was left by a driver that died, and the next writer's.
     """
     with suppress(OSError, sqlite3.Error), ExitStack() as undo:
-        if path.with_name(f"{path.name}-wal").stat().st_size:
+        if os.stat(f"{path}-wal").st_size:
             return
-        gate = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CLOEXEC)
+        gate = os.open(_beside(path, ".lock"), os.O_RDWR | os.O_CLOEXEC)
         undo.callback(os.close, gate)
         if undo.enter_context(held_now(gate)):
             with closing(_connect(path, "rw")) as connection:
                 connection.execute("PRAGMA user_version").fetchall()
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return connect(str(path.absolute()), mode, PATIENCE_SECONDS)
+def _beside(path: str, suffix: str) -> str:
+    return f"{os.path.splitext(path)[0]}{suffix}"
 
 
-def _make(path: Path) -> None:
+def _connect(path: str, mode: str) -> sqlite3.Connection:
+    return connect(os.path.abspath(path), mode, PATIENCE_SECONDS)
+
+
+def _make(path: str) -> None:
     """Make the file under another name first, so that `events.db` is complete from the moment it is there."""
-    new = path.with_suffix(".new")
-    for leftover in (new, *(new.with_name(new.name + end) for end in ("-wal", "-shm", "-journal"))):
-        leftover.unlink(missing_ok=True)
+    new = _beside(path, ".new")
+    for end in ("", "-wal", "-shm", "-journal"):
+        with suppress(FileNotFoundError):
+            os.unlink(f"{new}{end}")
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     with closing(_connect(new, "rw")) as connection:
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -106,8 +112,8 @@ def _make(path: Path) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
-    new.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    os.rename(new, path)
+    folder = os.open(os.path.dirname(path), os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

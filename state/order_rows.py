@@ -1,13 +1,18 @@
 """Work orders as rows of the log: reading and writing them."""
 
+from __future__ import annotations
+
 import json
-from typing import Any
 
 from stretto.state import wire
 from stretto.state.database import Database
 from stretto.state.reader import damaged
 from stretto.state.rows import Order, Taker
 from stretto.state.schema import STANDING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def order_row(database: Database, workflow_id: str, task_id: str, attempt: int) -> Order | None:

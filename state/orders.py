@@ -5,8 +5,9 @@ idempotency key, `WORKFLOW/PHASE/TASK#N`. It is leased to the process of whoever
 else gets it. Standard library only, for the hooks.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from stretto.state import ids
 from stretto.state.errors import BadInput, InvalidTransition, NotFound, OrderTaken
@@ -15,7 +16,11 @@ from stretto.state.process import Process, is_gone
 from stretto.state.queries import workflow_row
 from stretto.state.rows import Order, Taker
 
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from stretto.state.transaction import Transaction
 
 STANDING = ("open", "taken", "reported")
@@ -33,7 +38,7 @@ def gone(order: Order) -> bool:
     return taker is not None and is_gone(Process(*taker[2:]))
 
 
-def make(tx: "Transaction", order: str, work: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+def make(tx: Transaction, order: str, work: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Hand an attempt out, for the first time or again after its taker died; write TASK_ASSIGNED or TASK_REASSIGNED.
 
     `work` is what the taker and the driver need to know; `work["phase"]` and `work["started"]`, the data of the
@@ -49,7 +54,7 @@ def make(tx: "Transaction", order: str, work: Mapping[str, Any], facts: Mapping[
     tx.event(event, workflow, str(work["phase"]), data)
 
 
-def take(tx: "Transaction", order: str, taker: Taker) -> Order:
+def take(tx: Transaction, order: str, taker: Taker) -> Order:
     """Take an order and write TASK_STARTED. Who has it already gets it again, unchanged, while its process lives.
 
     Raises:
@@ -95,7 +100,7 @@ def over(order: str, found: Order) -> InvalidTransition:
     )
 
 
-def report(tx: "Transaction", order: str, said: Mapping[str, Any], by: Taker | None = None) -> Order:
+def report(tx: Transaction, order: str, said: Mapping[str, Any], by: Taker | None = None) -> Order:
     """Keep what came back of an order. The driver judges it when the workflow goes on.
 
     Raises:
@@ -125,14 +130,14 @@ def _strangers(one: Taker, other: Taker) -> bool:
     return watched and one.session != other.session and one[2:] != other[2:]
 
 
-def close(tx: "Transaction", order: str) -> None:
+def close(tx: Transaction, order: str) -> None:
     """Its attempt has ended. None there is fine."""
     found = order_row(tx.database, *parse(order))
     if found and found.state in STANDING:
         put_order(tx.database, found._replace(state="closed"))
 
 
-def note(tx: "Transaction", order: str, text: str) -> Order:
+def note(tx: Transaction, order: str, text: str) -> Order:
     """Leave a word for whoever works on an order, and write TASK_STEERED.
 
     Raises:
@@ -152,7 +157,7 @@ def note(tx: "Transaction", order: str, text: str) -> Order:
     return new
 
 
-def read_notes(tx: "Transaction", order: str) -> list[str]:
+def read_notes(tx: Transaction, order: str) -> list[str]:
     """The notes that nobody has read, oldest first; they count as read from now on."""
     found = order_row(tx.database, *parse(order))
     if found is None or not unread(found):
@@ -166,7 +171,7 @@ def unread(order: Order) -> list[str]:
     return [str(n["text"]) for n in order.notes if not n["read"]]
 
 
-def _found(tx: "Transaction", order: str) -> Order:
+def _found(tx: Transaction, order: str) -> Order:
     if found := order_row(tx.database, *parse(order)):
         return found
     raise NotFound(f"There is no order {order!r}.", field="order", next_steps=("stretto workflow-status",))

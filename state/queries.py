@@ -1,13 +1,18 @@
 """What may be read of an `events.db`: rows of the tables as Python values."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from stretto.state.database import Database, Value
 from stretto.state.reader import damaged
 from stretto.state.rows import AttemptRow, LeaseRow, Recorded, Request, WorkflowRow
 from stretto.state.wire import Event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def last_seq(database: Database) -> int:

@@ -16,7 +16,6 @@ from stretto.state.schema import APPLICATION_ID, MIGRATIONS, SELECT, VERSION
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
     from typing import Any, Self
 
 _PATIENCE_SECONDS = 10.0
@@ -79,11 +78,9 @@ class Reader:
         """Close the file."""
         self._connection.close()
         if self._gate is None and _size(f"{self.path}-wal") == 0:
-            from pathlib import Path
-
             from stretto.state.opening import tidy
 
-            tidy(Path(self.path))
+            tidy(self.path)
         _let_go(self._gate)
 
 
@@ -131,7 +128,7 @@ def connect(path: str, mode: str, patience: float) -> sqlite3.Connection:
     return connection
 
 
-def check(connection: sqlite3.Connection, path: "Path | str") -> None:
+def check(connection: sqlite3.Connection, path: str) -> None:
     """See that the file is ours, and of a version that we know.
 
     Raises:
@@ -143,7 +140,7 @@ def check(connection: sqlite3.Connection, path: "Path | str") -> None:
         raise damaged(path, "it is not an event log of Stretto's")
     if version > VERSION:
         raise StoreDamaged(
-            f"{str(path)!r} was written by a newer Stretto: its schema is {version}, this one knows {VERSION}."
+            f"{path!r} was written by a newer Stretto: its schema is {version}, this one knows {VERSION}."
             " It was not touched.",
             next_steps=("Upgrade Stretto, or name another store with --store DIR.",),
         )
@@ -156,7 +153,7 @@ def seal(values: "Sequence[str | int]") -> int:
     return crc32(json.dumps(values, default=repr).encode())
 
 
-def unseal(path: "Path | str", table: str, row: "tuple[Any, ...]") -> "tuple[Any, ...]":
+def unseal(path: str, table: str, row: "tuple[Any, ...]") -> "tuple[Any, ...]":
     """A row without its checksum.
 
     Raises:
@@ -173,22 +170,22 @@ def unseal(path: "Path | str", table: str, row: "tuple[Any, ...]") -> "tuple[Any
     return tuple(values)
 
 
-def damaged(path: "Path | str", what: str, **details: object) -> StoreDamaged:
+def damaged(path: str, what: str, **details: object) -> StoreDamaged:
     """The error for a file that is not as we left it."""
     return StoreDamaged(
-        f"The event log {str(path)!r} is damaged: {what}. It was changed by something else, or the disk failed."
+        f"The event log {path!r} is damaged: {what}. It was changed by something else, or the disk failed."
         " Nothing was written.",
         next_steps=("Put a backup of the store back, or move the store away and start anew.",),
         details=details,
     )
 
 
-def explain(error: sqlite3.Error, path: "Path | str") -> Exception:
+def explain(error: sqlite3.Error, path: str) -> Exception:
     """What an error of SQLite's means for the store; errors in our own use of SQLite come back as they are."""
     if isinstance(error, sqlite3.InterfaceError | sqlite3.ProgrammingError):
         return error
     name = getattr(error, "sqlite_errorname", "")
-    unharmed = f"{str(path)!r}: {error}. This change was not written; everything before it is safe."
+    unharmed = f"{path!r}: {error}. This change was not written; everything before it is safe."
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return StrettoError(f"Another program holds {unharmed}", next_steps=("Let it finish, then try again.",))
     if name == "SQLITE_FULL":

@@ -1,6 +1,12 @@
 """What the tables hold, as Python sees it."""
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from stretto.state.light import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class WorkflowRow(NamedTuple):

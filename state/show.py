@@ -1,9 +1,14 @@
 """A view as JSON for programs and as text for people. What was not measured is null, or `unknown`; never 0."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Any
 
 from stretto.state.figures import Count, PhaseView, Span, TaskView, Usage, WorkflowView
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def as_dict(view: WorkflowView, now: float | None = None) -> dict[str, Any]:

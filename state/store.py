@@ -1,11 +1,16 @@
 """The store: the folder in which a project's workflows survive, and what lies where in it."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from stretto.state import places
 from stretto.state.errors import StrettoError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EVENTS = places.EVENTS
 CHECKPOINTS = "checkpoints"
@@ -18,6 +23,8 @@ _IGNORED = "/state/\n/.gitignore\n"
 
 def find_project(start: Path) -> Path:
     """The top of the git work tree around `start`, or `start` itself where there is none. Git is not called."""
+    from pathlib import Path  # here: the quick doors import this module
+
     return Path(places.project_around(str(start.absolute())))
 
 
@@ -27,6 +34,8 @@ def store_directory(project: Path, override: str | None, environ: Mapping[str, s
     Raises:
         BadInput: The name begins with `~` and a user that there is not.
     """
+    from pathlib import Path
+
     return Path(places.store_of(str(project), override, environ))
 
 

@@ -273,7 +273,7 @@ class Subscription:
 def _serve_alone(directory: Path, name: str, held: ExitStack) -> None:
     folder = directory / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
-    gate = open_gate(folder / f"{name}.lock")
+    gate = open_gate(str(folder / f"{name}.lock"))
     held.callback(os.close, gate)
     if not held.enter_context(held_now(gate)):
         raise StateConflict(

@@ -1,10 +1,12 @@
 """Subscriptions and dead letters as rows of the log: reading and writing them."""
 
+from __future__ import annotations
+
 import json
-from typing import NamedTuple
 
 from stretto.state.database import Database
 from stretto.state.filter import Filter
+from stretto.state.light import NamedTuple
 from stretto.state.wire import compact
 
 

@@ -1,9 +1,10 @@
 """What may be written: each change of state together with the event that tells of it."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from stretto.state import chain, ids, machine, registry, wire
 from stretto.state.database import Database
@@ -11,6 +12,10 @@ from stretto.state.errors import BadInput, NotFound, StateConflict, WorkflowExis
 from stretto.state.order_rows import put_order, standing_orders
 from stretto.state.queries import attempt_row, last_seq, outcome_of, outcomes, requests, workflow_row
 from stretto.state.rows import AttemptRow, Fence, Request, WorkflowRow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 ENDED = frozenset({"completed", "failed"})
 """States of an attempt that never starts again. Any other word is the graph's own, from `started` on."""

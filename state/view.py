@@ -4,14 +4,20 @@
 twice or hold nonsense, since other programs write some: what cannot be understood changes nothing but the tail.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, cast
 
 from stretto.state.figures import PhaseView, TaskView, WorkflowView
+from stretto.state.light import cast
 from stretto.state.machine import STATUS_AFTER, STATUSES
 from stretto.state.registry import STAGES
 from stretto.state.wire import Event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 TAIL = 10
 _REASONS = ("failure_reason", "pause_reason", "cancellation_reason", "reason")

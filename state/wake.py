@@ -4,13 +4,16 @@ Only a hint, so that nobody has to look every few milliseconds: it may be lost, 
 rings never waits. Who listens looks every `LOOK_SECONDS` anyway.
 """
 
+from __future__ import annotations
+
 import os
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from pathlib import Path
+    from typing import Self
 
 FOLDER = "wake"
 LOOK_SECONDS = 0.5
@@ -21,7 +24,7 @@ _LONGEST = 100
 class Bell:
     """A socket that is rung after every write of events. Without one (a read-only store) there is only the clock."""
 
-    def __init__(self, found: "socket.socket | None", path: Path | None, folder: int | None = None) -> None:
+    def __init__(self, found: socket.socket | None, path: Path | None, folder: int | None = None) -> None:
         self._socket = found
         self._path = path
         self._folder = folder
@@ -98,7 +101,7 @@ def ring(directory: Path) -> None:
             os.close(opened)
 
 
-def _send(bell: "socket.socket", folder: int, path: Path) -> None:
+def _send(bell: socket.socket, folder: int, path: Path) -> None:
     """Names are never used again, so one that nobody listens to is a dead one's."""
     try:
         bell.sendto(b"1", _address(folder, path))

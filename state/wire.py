@@ -1,20 +1,25 @@
 """The event, and its form on the wire: `EVENT_TYPE:workflow_id:phase:{json}`, one event a line."""
 
+from __future__ import annotations
+
 import json
 import math
-import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn
 
 from stretto.state import registry
 from stretto.state.errors import BadInput
+from stretto.state.light import NamedTuple, pattern
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 PROTOCOL_VERSION = "1.0.0"
-_FIELD = re.compile(r"[A-Za-z0-9_.-]+")
+_FIELD = pattern(r"[A-Za-z0-9_.-]+")
 _SHAPE = "EVENT_TYPE:workflow_id:phase:{json}"
 # Besides what JSON escapes anyway: whatever ends a line somewhere, steers a terminal, turns the direction of text, or
 # cannot be encoded. Outside of strings JSON is ASCII, so that escaping these never changes the meaning.
-_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE = pattern("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Line(NamedTuple):

@@ -31,7 +31,7 @@ LOOK = {"state.process", "state.reader", "state.schema", "state.standing"}
 JUDGE = {"commands.guarding", "agents", "agents.declared", "agents.paths"}
 TYPED = DOOR | {"commands.hook_lines", "commands.arguments"}
 ON_SESSION = ORDERS | {"commands.hook_session"}
-IDS = {"state.ids"}
+IDS = {"state.ids", "state.light"}
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def test_every_bare_name_that_the_client_leaves_us_is_answered(claude: Claude, a
 def test_names_that_the_client_keeps_are_ours_after_setup(claude: Claude, api: Api) -> None:
     with claude.talk() as session:
         prefixed = [session.say(f"/stretto:{name} --no-such-flag") for name in TAKEN]
-    setup(App(claude.project), remove=False)
+    setup(App(str(claude.project)), remove=False)
     with claude.talk() as session:
         bare = [session.say(f"/{name} --no-such-flag") for name in TAKEN]
 

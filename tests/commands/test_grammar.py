@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,8 @@ from hypothesis import strategies as st
 from stretto.commands.canonical import render
 from stretto.commands.grammar import CommandGrammar, Flag, Shape, Slot
 from stretto.commands.invocation import Invocation, Word
-from stretto.commands.line import is_bare
+from stretto.commands.line import is_bare, looks_like_json
 from stretto.commands.parse import parse_argv, parse_line
-from stretto.commands.strict_json import looks_like_json
 from stretto.commands.tables import COMMANDS, OPERATION_WORDS
 from stretto.state.errors import BadInput
 
@@ -110,14 +108,14 @@ def operation_like(found: Invocation) -> bool:
 
 
 def plainly(found: Invocation) -> Invocation:
-    return replace(found, line="", words=tuple(replace(w, column=0) for w in found.words))
+    return found._replace(line="", words=tuple(w._replace(column=0) for w in found.words))
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(invocations())
 def test_every_invocation_survives_being_written_and_read(invocation: Invocation) -> None:
     if operation_like(invocation):
-        invocation = replace(invocation, words=tuple(replace(w, quoted=True) for w in invocation.words))
+        invocation = invocation._replace(words=tuple(w._replace(quoted=True) for w in invocation.words))
     assert plainly(parse(render(invocation))) == invocation
 
 
@@ -362,6 +360,7 @@ def test_reading_a_line_needs_nothing_but_the_standard_library() -> None:
         "stretto.state",
         "stretto.state.errors",
         "stretto.state.ids",
+        "stretto.state.light",
     }
     outside = {m for m in loaded - ours - {"stretto"} if m.partition(".")[0] not in sys.stdlib_module_names}
     assert not outside

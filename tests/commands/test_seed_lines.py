@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,5 +75,5 @@ def test_all_lines_come_back_from_one_document(project: Path) -> None:
     statements = split_document(document)
     assert [s.text for s in statements] == [line["raw"] for line in LINES]
     assert {s.kind for s in statements} == {"command"}
-    parsed = [replace(parse_line(s.text, project=project), line="") for s in statements]
+    parsed = [parse_line(s.text, project=project)._replace(line="") for s in statements]
     assert [meaning(p) for p in parsed] == [expected(line) for line in LINES]

@@ -410,7 +410,7 @@ def test_a_log_of_a_version_that_is_not_known_is_not_touched(old: Path, wrong: i
         connection.execute(f"PRAGMA user_version = {wrong}")
     content = (old / "events.db").read_bytes()
 
-    for door in (lambda: opening.writer(old / "events.db", durability="power"), lambda: Log.find(old)):
+    for door in (lambda: opening.writer(str(old / "events.db"), durability="power"), lambda: Log.find(old)):
         with pytest.raises(StrettoError) as caught:
             door()
         assert caught.value.exit_code == 4
