@@ -16,6 +16,8 @@ from tests.snapshot import snapshot
 pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(300)]
 
 NETWORK = ("_PROXY", "_proxy", "CERT", "CERTS", "CERT_FILE")
+MARKS = ".local/state/stretto"
+"""By its mark the project's `.stretto/` is known as the user's own, when they come back to it."""
 KEPT_BY_THE_CLIENT = (".claude/plugins/cache/stretto/", ".cache/claude-cli-nodejs/", ".claude/projects/")
 """Its own copy of a plugin, which it marks for removal; its logs; its transcripts."""
 
@@ -68,7 +70,10 @@ def test_two_lines_install_it_and_two_take_it_away(api: Api, user: Claude, clone
     assert not (user.home / ".claude/plugins/data/stretto-stretto").exists()
     assert [name for name, text in configuration(user).items() if "stretto" in text] == []
     named = [p.relative_to(user.home).as_posix() for p in user.home.rglob("*stretto*")]
-    assert [p for p in named if not f"{p}/".startswith(KEPT_BY_THE_CLIENT)] == []
+    assert [p for p in named if not f"{p}/".startswith(KEPT_BY_THE_CLIENT)] == [MARKS]
+    assert [p.read_text("utf-8") for p in (user.home / MARKS / "stores").iterdir()] == [
+        f"{user.project / '.stretto' / 'state'}\n"
+    ]
     changed = snapshot(user.project, without=(".git", ".stretto"))
     assert changed.keys() - {".git", ".stretto"} == {"README.md"}
     assert user.git("status", "--porcelain") == ""
