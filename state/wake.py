@@ -7,6 +7,7 @@ rings never waits. Who listens looks every `LOOK_SECONDS` anyway.
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 
 TYPE_CHECKING = False
@@ -47,20 +48,18 @@ class Bell:
             if opened is not None:
                 os.close(opened)
             return cls(None, None)
-        found.setblocking(False)
         return cls(found, path, opened)
 
     def wait(self, seconds: float) -> None:
         """Return when it rings, or after so many seconds; what rang before counts once."""
         if self._socket is None:
-            import time
-
-            time.sleep(seconds)
+            time.sleep(max(seconds, 0))
             return
-        import select
-
-        select.select([self._socket], [], [], max(seconds, 0))
+        with suppress(TimeoutError, BlockingIOError):
+            self._socket.settimeout(max(seconds, 0))
+            self._socket.recv(1)
         with suppress(BlockingIOError):
+            self._socket.setblocking(False)
             while True:
                 self._socket.recv(1)
 
