@@ -1,5 +1,7 @@
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -409,6 +411,38 @@ def test_threads_of_one_event_loop_share_a_log(log: Log) -> None:
     assert log.fact(W, "n") == 40
     assert sorted(e.data["worker"] for e in log.events()) == list(range(40))
     assert log.verify() == 40
+
+
+def test_of_many_workflows_the_newest_all_and_their_numbers_can_be_read(log: Log) -> None:
+    names = [f"w_{i:03d}" for i in range(120)]  # all of one moment: then the id decides
+    with log.write() as tx:
+        for i, name in enumerate(names):
+            create(tx, name)
+            if i % 3:
+                tx.set_status(name, "QUEUED" if i % 3 == 1 else "CANCELLED")
+
+    assert [w.id for w in log.newest_workflows(3)] == names[:-4:-1]
+    assert [w.id for w in log.newest_workflows(2, ("CREATED", "QUEUED"))] == ["w_118", "w_117"]
+    assert log.newest_workflows(0) == []
+    assert [w.id for w in log.each_workflow()] == log.workflow_ids() == names
+    assert log.count_workflows() == {"CREATED": 40, "QUEUED": 40, "CANCELLED": 40}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id FROM workflows ORDER BY created DESC, id DESC LIMIT 5",
+        "SELECT id FROM workflows WHERE status IN ('RUNNING', 'PAUSED') ORDER BY created DESC, id DESC LIMIT 5",
+        "SELECT status, count(*) FROM workflows GROUP BY status",
+        "SELECT id FROM workflows ORDER BY created, id",
+    ],
+)
+def test_to_choose_and_to_count_workflows_needs_no_look_at_their_specs(log: Log, query: str) -> None:
+    with closing(sqlite3.connect(log.directory / "events.db")) as connection:
+        plan = [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {query}")]
+
+    assert all("COVERING INDEX" in detail for detail in plan if "workflows" in detail), plan
+    assert any("workflows" in detail for detail in plan)
 
 
 def test_a_log_that_is_not_there_is_not_made_by_reading(tmp_path: Path) -> None:
