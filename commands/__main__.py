@@ -6,6 +6,7 @@ gc.disable()  # nothing that imports make is garbage, and looking for some takes
 
 import os  # noqa: E402
 import sys  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
 
 from stretto.commands.cli import main as run  # noqa: E402
 
@@ -13,9 +14,9 @@ gc.freeze()
 gc.enable()
 
 
-def main() -> None:
-    """Run the command that the arguments name, and end the process with its exit code."""
-    leave(run())
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command that the arguments name, by default those of the process, and end it with the exit code."""
+    leave(run(argv))
 
 
 def leave(code: int) -> None:
