@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.door import Project, copied, new_project
+from tests.commands.host import Host, Kept, task, wrote
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -35,3 +36,23 @@ def project(tmp_path: Path, pristine: Project, monkeypatch: pytest.MonkeyPatch) 
     fresh = copied(pristine, tmp_path)
     monkeypatch.chdir(fresh.root)
     return fresh
+
+
+@pytest.fixture(scope="module")
+def handed_out(pristine: Project, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """A workflow with two orders, both open."""
+    folder = tmp_path_factory.mktemp("orders") / "here"
+    with pytest.MonkeyPatch.context() as patch:
+        project = copied(pristine, folder)
+        patch.chdir(project.root)
+        project.agent(wrote("T1", "T2"))
+        Host(project, patch).implement(task("T1"), task("T2"))
+    return Kept(folder)
+
+
+@pytest.fixture
+def host(handed_out: Kept, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """The assistant in whose project they were handed out, as it stood then."""
+    handed_out.again()
+    monkeypatch.chdir(handed_out.folder / "calc")
+    return Host(Project(handed_out.folder / "calc"), monkeypatch)

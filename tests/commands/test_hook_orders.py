@@ -8,31 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.commands.door import Project, copied
-from tests.commands.host import SESSION, Host, Kept, W, names, orders_of, task, wrote
+from tests.commands.door import Project
+from tests.commands.host import SESSION, Host, W, names, orders_of
 
 T1, T2 = f"{W}/implementation/T1#1", f"{W}/implementation/T2#1"
 DONE = json.dumps({"status": "completed", "summary": "done"})
 OURS = "stretto:implementer"
-
-
-@pytest.fixture(scope="module")
-def handed_out(pristine: Project, tmp_path_factory: pytest.TempPathFactory) -> Kept:
-    """A workflow with two orders, both open."""
-    folder = tmp_path_factory.mktemp("orders") / "here"
-    with pytest.MonkeyPatch.context() as patch:
-        project = copied(pristine, folder)
-        patch.chdir(project.root)
-        project.agent(wrote("T1", "T2"))
-        Host(project, patch).implement(task("T1"), task("T2"))
-    return Kept(folder)
-
-
-@pytest.fixture
-def host(handed_out: Kept, monkeypatch: pytest.MonkeyPatch) -> Host:
-    handed_out.again()
-    monkeypatch.chdir(handed_out.folder / "calc")
-    return Host(Project(handed_out.folder / "calc"), monkeypatch)
 
 
 def change(host: Host, path: object, *, by: str = OURS, tool: str = "Write", **more: object) -> Any:

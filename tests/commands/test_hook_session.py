@@ -13,30 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.commands.hook_session import harmless
-from tests.commands.door import Project, copied
-from tests.commands.host import Host, Kept, W, task, wrote
+from tests.commands.host import Host, W
 
 T1, T2 = f"{W}/implementation/T1#1", f"{W}/implementation/T2#1"
 OURS = {"agent_type": "stretto:implementer", "agent_id": "a1"}
-
-
-@pytest.fixture(scope="module")
-def handed_out(pristine: Project, tmp_path_factory: pytest.TempPathFactory) -> Kept:
-    """A workflow with two orders, both open."""
-    folder = tmp_path_factory.mktemp("session") / "here"
-    with pytest.MonkeyPatch.context() as patch:
-        project = copied(pristine, folder)
-        patch.chdir(project.root)
-        project.agent(wrote("T1", "T2"))
-        Host(project, patch).implement(task("T1"), task("T2"))
-    return Kept(folder)
-
-
-@pytest.fixture
-def host(handed_out: Kept, monkeypatch: pytest.MonkeyPatch) -> Host:
-    handed_out.again()
-    monkeypatch.chdir(handed_out.folder / "calc")
-    return Host(Project(handed_out.folder / "calc"), monkeypatch)
 
 
 # Stopping
