@@ -18,7 +18,7 @@ INSTALL = { $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m e
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 endif
 
-.PHONY: demo test check quick bench docs clean
+.PHONY: demo test check quick faults bench docs clean
 
 # An environment that is there is kept; `make clean` is the way to a new one. One whose Python is gone is of no use.
 $(shell [ -x $(BIN)/python ] || rm -rf .venv)
@@ -60,6 +60,10 @@ test: check .venv/.client          ## everything CI runs
 
 quick: .venv/.dev                 ## the tests that take a minute
 	$(BIN)/pytest -m "not slow"
+
+faults: .venv/.dev                ## break everything it stands on, many times; rewrite the table of docs/reliability.md
+	STRETTO_FAULTS=all STRETTO_FAULTS_TABLE=build/faults.json $(BIN)/pytest tests/faults --timeout 1800
+	$(BIN)/python docs/make_reliability.py build/faults.json
 
 bench: .venv/.dev                 ## every benchmark, one after the other
 	@for b in benchmarks/bench_*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
