@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, Self
 
+    from stretto.state.allocation import Allocation
+    from stretto.state.chosen import Chosen
+    from stretto.state.pool import Agent
+
 PAGE = 500
 WORKFLOW_PAGE = 50
 
@@ -114,7 +118,7 @@ class Log:
                 self._check(fence)
             tx = Transaction(self._database, stamp(self._clock()), fence, strict=self._strict)
             yield tx
-        if tx.wrote:
+        if tx.ids:
             wake.ring(self.directory)
 
     def _check(self, fence: Fence) -> None:
@@ -230,3 +234,28 @@ class Log:
     def dead_letters(self, subscription: str | None = None) -> list[DeadLetter]:
         """The events that a subscriber could not handle, of one or of all."""
         return subscription_rows.dead_letters(self._database, subscription)
+
+    def allocations(self, workflow_id: str | None = None, *, live: bool = False) -> list[Allocation]:
+        """What was asked for and given, of one workflow or of all; only what holds something or waits if `live`."""
+        from stretto.state import allocation  # here and below: the hooks do without
+
+        read = allocation.live_allocations if live else allocation.allocations
+        return read(self._database, workflow_id)
+
+    def agents(self) -> list[Agent]:
+        """The agents of the pool, by id."""
+        from stretto.state import pool
+
+        return pool.agents(self._database)
+
+    def chosen(self, name: str) -> Chosen:
+        """What was chosen last under a name; version 0 where nothing was."""
+        from stretto.state import chosen
+
+        return chosen.chosen(self._database, name)
+
+    def all_chosen(self) -> list[Chosen]:
+        """Everything that was chosen, by name."""
+        from stretto.state import chosen
+
+        return chosen.all_chosen(self._database)

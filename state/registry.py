@@ -19,8 +19,8 @@ ERROR_ENCOUNTERED RECOVERY_INITIATED RECOVERY_COMPLETED RECOVERY_FAILED
 CHECKPOINT_CREATED CHECKPOINT_RESTORED
 """
 STAGES = ("RESEARCH", "PLAN", "IMPLEMENTATION", "TESTING", "DOCUMENTATION")
-OWN = frozenset({"TASK_STEERED"})
-"""What only we tell: a person's word to an agent at work."""
+OWN = frozenset({"TASK_STEERED", "SETTINGS_CHANGED"})
+"""What only we tell: a person's word to an agent at work; a choice that commands go by from now on."""
 TYPES = frozenset(_TYPES.split()) | {f"{s}_{end}" for s in STAGES for end in ("STARTED", "COMPLETED", "FAILED")} | OWN
 
 ALIASES = {
@@ -51,6 +51,7 @@ TASK_FAILED task_id agent_id failure_reason retry_count
 TASK_TIMEOUT task_id agent_id timeout_duration
 TASK_REASSIGNED task_id reason
 TASK_STEERED task_id
+SETTINGS_CHANGED name version value
 AGENT_ALLOCATED agent_id role
 AGENT_DEALLOCATED agent_id reason
 AGENT_PERFORMANCE_ALERT agent_id performance_metric threshold

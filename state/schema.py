@@ -5,7 +5,7 @@ Every table ends with `crc`, a checksum of the row's other columns. JSON is kept
 
 APPLICATION_ID = 0x53545254
 """`STRT`: tells our file from any other SQLite database."""
-VERSION = 3
+VERSION = 4
 """`user_version`. A file of a newer version is refused, untouched; an older one is brought up by its next writer."""
 
 STANDING = "state IN ('open', 'taken', 'reported')"
@@ -33,7 +33,34 @@ _THIRD = (
     "CREATE INDEX workflows_by_age ON workflows (created, id)",
     "CREATE INDEX workflows_by_status ON workflows (status, created, id)",
 )
-MIGRATIONS = {1: _ORDERS, 2: _THIRD}
+LIVE = "state IN ('queued', 'active', 'reserved')"
+"""Of the allocations, those that hold something or wait for it."""
+_FOURTH = (
+    """
+    CREATE TABLE allocations (
+        id TEXT PRIMARY KEY, workflow_id TEXT NOT NULL, state TEXT NOT NULL, priority TEXT NOT NULL,
+        wanted TEXT NOT NULL, granted TEXT NOT NULL, context TEXT NOT NULL, requested TEXT NOT NULL,
+        since TEXT NOT NULL, until TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID
+    """,
+    f"CREATE INDEX live_allocations ON allocations (workflow_id) WHERE {LIVE}",
+    """
+    CREATE TABLE pool (
+        agent_id TEXT PRIMARY KEY, role TEXT NOT NULL, state TEXT NOT NULL, workflow_id TEXT NOT NULL,
+        allocation_id TEXT NOT NULL, since TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE settings (
+        name TEXT PRIMARY KEY, version INTEGER NOT NULL, value TEXT NOT NULL, at TEXT NOT NULL,
+        crc INTEGER NOT NULL) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE savepoints (
+        id TEXT PRIMARY KEY, workflow_id TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, at TEXT NOT NULL,
+        snapshot TEXT NOT NULL, digest TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID
+    """,
+    "CREATE INDEX savepoints_of_workflow ON savepoints (workflow_id, name)",
+)
+MIGRATIONS = {1: _ORDERS, 2: _THIRD, 3: _FOURTH}
 """From each older version, the statements that lead to the next one."""
 
 DDL = (
@@ -80,6 +107,7 @@ DDL = (
     """,
     *_ORDERS,
     *_THIRD,
+    *_FOURTH,
 )
 
 SELECT = {
@@ -93,6 +121,10 @@ SELECT = {
     "orders": "SELECT * FROM orders",
     "subscriptions": "SELECT * FROM subscriptions",
     "dead_letters": "SELECT * FROM dead_letters",
+    "allocations": "SELECT * FROM allocations",
+    "pool": "SELECT * FROM pool",
+    "settings": "SELECT * FROM settings",
+    "savepoints": "SELECT * FROM savepoints",
 }
 INSERT = {
     "events": "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -105,5 +137,9 @@ INSERT = {
     "orders": "INSERT OR REPLACE INTO orders VALUES (?,?,?,?,?,?,?,?,?,?)",
     "subscriptions": "INSERT OR REPLACE INTO subscriptions VALUES (?,?,?,?,?,?,?)",
     "dead_letters": "INSERT OR REPLACE INTO dead_letters VALUES (?,?,?,?,?,?)",
+    "allocations": "INSERT OR REPLACE INTO allocations VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+    "pool": "INSERT OR REPLACE INTO pool VALUES (?,?,?,?,?,?,?)",
+    "settings": "INSERT OR REPLACE INTO settings VALUES (?,?,?,?,?)",
+    "savepoints": "INSERT INTO savepoints VALUES (?,?,?,?,?,?,?,?)",
 }
-"""Events and outcomes are written once; the rest may be replaced."""
+"""Events, outcomes and savepoints are written once; the rest may be replaced."""

@@ -29,7 +29,7 @@ class Transaction:
     """An open write. All of it is stored, or none. `now` is the timestamp of everything in it.
 
     `fence` is the lease under which it writes, if any; `Log.write` has checked it. A `strict` one refuses events that
-    the registry does not know, and those that leave out what it requires. `wrote` counts the events.
+    the registry does not know, and those that leave out what it requires. `ids` are those of the events that it wrote.
     """
 
     def __init__(self, database: Database, now: str, fence: Fence | None, *, strict: bool = False) -> None:
@@ -37,7 +37,7 @@ class Transaction:
         self.now = now
         self.fence = fence
         self.strict = strict
-        self.wrote = 0
+        self.ids: list[str] = []
         self._seq: int | None = None
         self._heads: dict[str, str] = {}
 
@@ -81,7 +81,7 @@ class Transaction:
         head = chain.link(prev, values)
         self.database.put("events", (*values, prev, head))
         self._seq, self._heads[workflow_id] = self._seq + 1, head
-        self.wrote += 1
+        self.ids.append(words[0])
 
     def create_workflow(
         self,
