@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from stretto.commands.invocation import Invocation
 from stretto.state.errors import BadInput
@@ -11,6 +12,7 @@ from stretto.state.places import project_around, store_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 EVERYWHERE = frozenset({"json", "store", "project"})
@@ -18,12 +20,18 @@ EVERYWHERE = frozenset({"json", "store", "project"})
 
 
 class App(NamedTuple):
-    """The absolute folder the command is about, the store it names, how to print, and the runner asked for."""
+    """The absolute folder the command is about, the store it names, how to print, and the runner asked for.
+
+    `clock` gives seconds since the epoch. Creations within `window` seconds are admitted together, by their priorities;
+    under a simulated clock (None) whoever moves it sees to that.
+    """
 
     folder: str
     store: str = ""
     json: bool = False
     runner: str = ""
+    clock: Callable[[], float] = time.time
+    window: float | None = 0.02
 
     @property
     def project(self) -> Path:

@@ -38,6 +38,7 @@ HANDLERS = {
     "document": "document",
     "subagents": "subagents",
     "workflow-status": "workflow_status",
+    "coordination-hub": "coordination_hub",
 }
 """Slash commands that this version has, and the modules that handle them."""
 VERBS = ("events", "logs", "diff", "cancel", "undo", "brief", "check", "steer", "mcp", "setup")

@@ -1,6 +1,5 @@
 """Options that several commands share: limits, gates, merge policy, durations."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -10,6 +9,7 @@ from stretto.commands.invocation import Invocation
 from stretto.graph.spec import GATES, Limits, Merge
 from stretto.state.errors import BadInput
 from stretto.state.settings import Settings
+from stretto.state.units import seconds
 
 WORK = frozenset(
     {
@@ -31,26 +31,6 @@ TEAM = WORK | {"max-agents", "debug-rounds"}
 _LIMITS = {"max-agents": "agents", "attempts": "attempts", "debug-rounds": "debug_rounds"}
 LIMIT_FLAGS = frozenset({*_LIMITS, "timeout"})
 """Flags that a resume may change."""
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-LONGEST = 30 * 86400
-
-
-def seconds(text: str, field: str) -> float:
-    """`90`, `90s`, `15m`, `4h`, `2d` in seconds.
-
-    Raises:
-        BadInput: Anything else, zero, or more than thirty days.
-    """
-    found = _DURATION.fullmatch(text.strip()) if text.isascii() else None
-    value = float(found[1]) * _SECONDS[found[2] or "s"] if found else 0.0
-    if not 0 < value <= LONGEST:
-        raise BadInput(
-            f"{field} {text[:40]!r} is not a duration of at most 30 days.",
-            field=field,
-            allowed=("90s", "15m", "4h", "2d"),
-        )
-    return value
 
 
 def limits(invocation: Invocation, settings: Settings) -> Limits:

@@ -94,8 +94,11 @@ _HUB = _command(
     {"priority": _PRIORITY, **_switches("strict active")},
     {
         **_all("create create-workflow create-test-workflow", _MAY_ID),
-        "start-phase": Shape((1, 1), (Slot("phase", required=True),), _JSON),
-        **_all("start pause resume complete cleanup save-state load-state get-status recovery-mode", _ONE_ID),
+        **_all(
+            "start-phase complete-phase fail-phase skip-phase", Shape((1, 1), (Slot("phase", required=True),), _JSON)
+        ),
+        "open-gate": Shape((1, 1), (Slot("gate", required=True),), _JSON),
+        **_all("start pause resume complete cancel cleanup save-state load-state get-status recovery-mode", _ONE_ID),
         **_all("assign-agents redistribute-tasks validate-recovery", _ONE_ID),
         "checkpoint": Shape((1, 1), (Slot("name", "text"),), _JSON),
         **_all("restore rollback", Shape((1, 1), (Slot("checkpoint"),), _JSON)),

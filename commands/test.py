@@ -13,10 +13,10 @@ from stretto.commands.app import App, require_supported
 from stretto.commands.development import one_text
 from stretto.commands.invocation import Invocation
 from stretto.commands.launch import settings_of
-from stretto.commands.options import seconds
 from stretto.commands.reply import Reply
 from stretto.state.errors import BadInput
 from stretto.state.store import find_project
+from stretto.state.units import seconds
 
 SUPPORTED = frozenset({"timeout"})
 WHOLE = ("all", "suite")

@@ -67,7 +67,7 @@ def test_every_markdown_among_the_agents_is_a_role() -> None:
 def test_a_command_documents_only_flags_that_its_grammar_knows(name: str) -> None:
     lines = definition(name).metadata.get("options", "").splitlines()
 
-    flags = {line.split()[0].partition("=")[0].removeprefix("--") for line in lines if line.startswith("--")}
+    flags = {line.split()[0].partition("=")[0].removeprefix("--") for line in lines if line.strip().startswith("--")}
 
     assert flags or not lines
     assert flags <= set(COMMANDS[name].flags)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,7 +34,7 @@ class Tally:
         self.figures: dict[str, str] = {}
 
     @contextmanager
-    def injection(self) -> Iterator[None]:
+    def injection(self) -> Generator[None]:
         """One time: it held if nothing is raised, so the assertions belong inside."""
         self.injected += 1
         yield

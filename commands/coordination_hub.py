@@ -1,0 +1,284 @@
+"""/coordination-hub: workflows that commands make and move, phase by phase."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, cast
+
+from stretto.commands.app import App, require_supported
+from stretto.commands.coordinating import created, reading, settle, workflow_named, writing
+from stretto.commands.fields import Fields
+from stretto.commands.invocation import Invocation
+from stretto.commands.reply import Reply
+from stretto.graph import coordination
+from stretto.state.errors import BadInput
+from stretto.state.figures import WorkflowView
+from stretto.state.log import Log
+from stretto.state.rows import WorkflowRow
+from stretto.state.show import as_dict, brief
+from stretto.state.units import said_seconds
+from stretto.state.view import fold
+
+Handle = Callable[[Invocation, App], Reply]
+_CREATE = frozenset({"priority", "strict"})
+FLAGS = {"create": _CREATE, "create-workflow": _CREATE, "list-workflows": frozenset({"active"})}
+"""Flags of the operations that have some."""
+SUPPORTED = frozenset[str]().union(*FLAGS.values())
+
+
+def handle(invocation: Invocation, app: App) -> Reply:
+    """Hand the operation to its function.
+
+    Raises:
+        BadInput: The grammar knows the operation, but this version does not have it.
+    """
+    found = OPERATIONS.get(invocation.operation) or _elsewhere(invocation.operation)
+    if found is None:
+        raise BadInput(
+            f"/coordination-hub {invocation.operation} is understood, but this version does not have it yet; nothing"
+            " was done.",
+            field="operation",
+            allowed=sorted({*OPERATIONS, *ELSEWHERE}),
+        )
+    require_supported(invocation, FLAGS.get(invocation.operation, frozenset()))
+    return found(invocation, app)
+
+
+def create(invocation: Invocation, app: App) -> Reply:
+    """`create-workflow '{…}'`, `create ID '{…}'`, `ID create '{…}'`, `create-workflow ID --priority=high`."""
+    name, asked = created(invocation)
+    with writing(app) as desk:
+        made = coordination.create(desk.tx, name, asked, desk.capacity)
+    wrote = (*desk.tx.ids, *settle(app))
+    external = [d.name for d in asked.dependencies if d.kind == "external"]
+    warnings = _warnings(external)
+    text = f"{name}: {'created' if made else 'is there already, unchanged'}."
+    with reading(app) as log:
+        view = fold(log.events(name))
+        status = view.status
+        lines = [text, *_how(view), *warnings]
+    result = {"created": made, "status": status, "warnings": warnings, **_told(view)}
+    steps = (f"stretto coordination-hub start-phase {name} 1", f"stretto workflow-status {name} --detailed")
+    text = "\n".join(lines)
+    return Reply("coordination-hub", text, result, invocation.operation, name, wrote, steps)
+
+
+def _warnings(external: list[str]) -> list[str]:
+    if not external:
+        return []
+    return [
+        f"{', '.join(external)}: no workflow of this store, so recorded as external and not waited for. To wait, create"
+        " with --strict, which makes them gates, and open each: stretto coordination-hub open-gate ID NAME"
+    ]
+
+
+def _how(view: WorkflowView) -> list[str]:
+    """What admission said of it."""
+    told = [e for e in view.last if e.type in ("WORKFLOW_SCHEDULED", "WORKFLOW_QUEUED")]
+    if not told:
+        return ["Admission comes at the end of this moment."]
+    data = told[-1].data
+    if told[-1].type == "WORKFLOW_SCHEDULED":
+        return [f"scheduled: its resources are held; it may take until {data.get('estimated_completion')} from now"]
+    return [f"queued at {data.get('queue_position')}: {data.get('reason')}; start in {data.get('estimated_start')}"]
+
+
+def _told(view: WorkflowView) -> dict[str, Any]:
+    told = [e for e in view.last if e.type in ("WORKFLOW_SCHEDULED", "WORKFLOW_QUEUED")]
+    return {"admission": {"event": told[-1].type, **told[-1].data}} if told else {"admission": None}
+
+
+def start(invocation: Invocation, app: App) -> Reply:
+    """Start the workflow, and the first phase that is ready."""
+    with writing(app) as desk:
+        row = coordination.row_of(desk.tx, workflow_named(invocation))
+        view = coordination.view_of(desk.tx, row.id)
+        ready = coordination.ready_phases(row, view)
+        name = coordination.start_phase(desk.tx, row, ready[0] if ready else "1")
+    return _moved(invocation, app, desk.tx.ids, row.id, f"{row.id}: phase {name} has begun.")
+
+
+def start_phase(invocation: Invocation, app: App) -> Reply:
+    """Start one phase, by its number or its name."""
+    with writing(app) as desk:
+        row = coordination.row_of(desk.tx, workflow_named(invocation))
+        name = coordination.start_phase(desk.tx, row, invocation.words[0].text)
+    return _moved(invocation, app, desk.tx.ids, row.id, f"{row.id}: phase {name} has begun.")
+
+
+def end_phase(invocation: Invocation, app: App) -> Reply:
+    """`complete-phase`, `fail-phase` and `skip-phase`."""
+    outcome = {"complete": "completed", "fail": "failed", "skip": "skipped"}[invocation.operation.partition("-")[0]]
+    with writing(app) as desk:
+        row = coordination.row_of(desk.tx, workflow_named(invocation))
+        name = coordination.phase_named(row, invocation.words[0].text)
+        facts = _reason(invocation, outcome)
+        coordination.end_phase(desk.tx, row, name, outcome, facts)
+    return _moved(invocation, app, desk.tx.ids, row.id, f"{row.id}: phase {name} is {outcome}.")
+
+
+def _reason(invocation: Invocation, outcome: str) -> dict[str, Any]:
+    fields = Fields(invocation.json[0] if invocation.json else {})
+    reason = fields.text("reason")
+    fields.close()
+    key = {"completed": "note", "failed": "failure_reason", "skipped": "skip_reason"}[outcome]
+    if not reason and outcome != "completed":
+        raise BadInput(f"Why is it {outcome}?", field="reason", next_steps=("""… '{"reason": "…"}'""",))
+    return {key: reason} if reason else {}
+
+
+def complete(invocation: Invocation, app: App) -> Reply:
+    """Complete a workflow whose phases are done; what it held goes to those that wait."""
+    with writing(app) as desk:
+        row = coordination.row_of(desk.tx, workflow_named(invocation))
+        coordination.complete(desk.tx, row)
+        desk.admit()
+    return _moved(invocation, app, desk.tx.ids, row.id, f"{row.id}: completed, and what it held is free.")
+
+
+def pause(invocation: Invocation, app: App) -> Reply:
+    """RUNNING → PAUSED; it keeps what it holds."""
+    return _set(invocation, app, "PAUSED", {"pause_reason": "asked for"}, "paused; it keeps what it holds")
+
+
+def resume(invocation: Invocation, app: App) -> Reply:
+    """PAUSED or RECOVERING → RUNNING."""
+    return _set(invocation, app, "RUNNING", {}, "running again")
+
+
+def _set(invocation: Invocation, app: App, status: str, data: dict[str, Any], said: str) -> Reply:
+    with writing(app) as desk:
+        row = coordination.row_of(desk.tx, workflow_named(invocation))
+        coordination.coordinated(row)
+        desk.tx.set_status(row.id, status, data)
+    return _moved(invocation, app, desk.tx.ids, row.id, f"{row.id}: {said}.")
+
+
+def cancel(invocation: Invocation, app: App) -> Reply:
+    """End it for good; what it held goes to those that wait."""
+    fields = Fields(invocation.json[0] if invocation.json else {})
+    reason = fields.text("reason") or "asked for"
+    fields.close()
+    with writing(app) as desk:
+        row = coordination.row_of(desk.tx, workflow_named(invocation))
+        coordination.coordinated(row)
+        coordination.cancel(desk.tx, row, reason)
+        desk.admit()
+    return _moved(invocation, app, desk.tx.ids, row.id, f"{row.id}: cancelled, and what it held is free.")
+
+
+def open_gate(invocation: Invocation, app: App) -> Reply:
+    """Let it pass a gate that it waits at."""
+    gate = invocation.words[0].text
+    with writing(app) as desk:
+        row = coordination.row_of(desk.tx, workflow_named(invocation))
+        opened = coordination.open_gate(desk.tx, row, gate)
+        desk.admit()
+    return _moved(invocation, app, desk.tx.ids, row.id, f"{row.id}: {gate} {'is open' if opened else 'was open'}.")
+
+
+def assign_agents(invocation: Invocation, app: App) -> Reply:
+    """`ID assign-agents '[{"agent_id": "agent_001", "role": "database"}]'`."""
+    items = invocation.json[0] if invocation.json else None
+    if not isinstance(items, list) or not items:
+        raise BadInput(
+            "Which agents?", field="json", next_steps=("""… '[{"agent_id": "agent_001", "role": "database"}]'""",)
+        )
+    wanted = [_wanted(item, f"[{i}]") for i, item in enumerate(cast("list[object]", items))]
+    with writing(app) as desk:
+        row = coordination.row_of(desk.tx, workflow_named(invocation))
+        coordination.coordinated(row)
+        given = coordination.assign(desk.tx, row, wanted, round(desk.capacity["agents"]))
+    named = ", ".join(f"{one.agent_id} ({one.role or 'no role'})" for one in given)
+    result = {"agents": [one._asdict() for one in given]}
+    steps = (f"stretto workflow-status {row.id} --detailed",)
+    text = f"{row.id} has {named}."
+    return Reply("coordination-hub", text, result, invocation.operation, row.id, tuple(desk.tx.ids), steps)
+
+
+def _wanted(item: object, field: str) -> tuple[str, str]:
+    fields = Fields(item, field)
+    found = fields.text("agent_id"), fields.text("role")
+    fields.close()
+    if not found[0]:
+        raise BadInput(f"{field} names no agent.", field=f"{field}.agent_id")
+    return found
+
+
+def get_status(invocation: Invocation, app: App) -> Reply:
+    """What the log knows of one workflow."""
+    with reading(app) as log:
+        row = _row(log, workflow_named(invocation))
+        view = fold(log.events(row.id))
+        now = app.clock()
+        result = {**as_dict(view, now), "state_version": row.state_version}
+        steps = (f"stretto workflow-status {row.id} --detailed",)
+        return Reply("coordination-hub", brief(view, now), result, invocation.operation, row.id, next_steps=steps)
+
+
+def _row(log: Log, name: str) -> WorkflowRow:
+    from stretto.state.errors import NotFound
+
+    if row := log.workflow(name) or log.workflow(name.removeprefix("workflow_")):
+        return row
+    known = [w.id for w in log.newest_workflows(8)]
+    raise NotFound(f"There is no workflow {name!r}.", field="workflow_id", allowed=known)
+
+
+def list_all(invocation: Invocation, app: App) -> Reply:
+    """A line for each workflow; with `--active` those that have not ended."""
+    from stretto.state.machine import ACTIVE
+
+    statuses = ACTIVE if "active" in invocation.flags else ()
+    with reading(app) as log:
+        rows = [*reversed(log.newest_workflows(1000, statuses))]
+    lines = [f"{row.id}  {row.status}  {row.description}" for row in rows] or ["no workflow"]
+    found = [{"workflow_id": r.id, "status": r.status, "state_version": r.state_version} for r in rows]
+    return Reply("coordination-hub", "\n".join(lines), {"workflows": found}, invocation.operation)
+
+
+def _moved(invocation: Invocation, app: App, wrote: list[str], name: str, text: str) -> Reply:
+    with reading(app) as log:
+        view = fold(log.events(name))
+    phases = {phase.name: phase.state for phase in view.phases.values()}
+    elapsed = said_seconds(view.elapsed(app.clock()))
+    result = {"status": view.status, "phases": phases, "elapsed": elapsed}
+    steps = _next(name, view)
+    return Reply("coordination-hub", text, result, invocation.operation, name, tuple(wrote), steps)
+
+
+def _next(name: str, view: WorkflowView) -> tuple[str, ...]:
+    for phase in view.phases.values():
+        if phase.state == "in_progress":
+            return (f"stretto coordination-hub complete-phase {name} {phase.name}",)
+    if view.status == "RUNNING" and all(p.state in coordination.DONE for p in view.phases.values()):
+        return (f"stretto coordination-hub complete {name}",)
+    return (f"stretto workflow-status {name} --detailed",)
+
+
+OPERATIONS: dict[str, Handle] = {
+    "create": create,
+    "create-workflow": create,
+    "start": start,
+    "start-phase": start_phase,
+    "complete-phase": end_phase,
+    "fail-phase": end_phase,
+    "skip-phase": end_phase,
+    "complete": complete,
+    "cancel": cancel,
+    "open-gate": open_gate,
+    "assign-agents": assign_agents,
+    "pause": pause,
+    "resume": resume,
+    "get-status": get_status,
+    "list-workflows": list_all,
+}
+ELSEWHERE: dict[str, str] = {}
+"""Operations that another module has, as `module:function` of `stretto.commands`."""
+
+
+def _elsewhere(operation: str) -> Handle | None:
+    if operation not in ELSEWHERE:
+        return None
+    module, _, function = ELSEWHERE[operation].partition(":")
+    found: Handle = getattr(import_module(f"stretto.commands.{module}"), function)
+    return found
