@@ -35,11 +35,12 @@ async def snapshot(git: Git, store: Path) -> str:
     if git.root in (Path.home(), Path(git.root.anchor)):
         raise BadInput(f"{str(git.root)!r} is no project: Stretto will not copy a whole home or disk.", field="project")
     async with file_lock(git.told.with_suffix(".lock")):
-        await _create(git, store)
+        await create(git, store)
         return await _commit(git)
 
 
-async def _create(git: Git, store: Path) -> None:
+async def create(git: Git, store: Path) -> None:
+    """Make the private repository, if there is none yet."""
     if await git.resolve("HEAD") is not None:
         return
     git.told.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -15,7 +15,7 @@ from stretto.graph.coordinated import Coordinated, Dependency, Needs, Stage
 from stretto.graph.spec import Priority
 from stretto.state.errors import BadInput, NotFound
 from stretto.state.ids import workflow_id as checked_id
-from stretto.state.log import Log
+from stretto.state.log import Log, stamp
 from stretto.state.settings import load
 from stretto.state.store import find_project
 from stretto.state.transaction import Transaction
@@ -49,6 +49,18 @@ def writing(app: App) -> Generator[Desk]:
     defaults = default_capacity(app)
     with open_log(app) as log, log.write() as tx:
         yield Desk(tx, admission.capacity(tx.database, defaults), app.clock())
+
+
+@contextmanager
+def looking(app: App) -> Generator[Desk]:
+    """A desk at which nothing can be written, to find out beforehand whether something may be done.
+
+    Raises:
+        NotFound: There is no log yet.
+    """
+    with reading(app) as log:
+        now = app.clock()
+        yield Desk(Transaction(log.database, stamp(now), None), {}, now)
 
 
 @contextmanager

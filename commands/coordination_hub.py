@@ -4,8 +4,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, cast
 
+from stretto.commands import hub_savepoints
 from stretto.commands.app import App, require_supported
-from stretto.commands.coordinating import created, reading, settle, workflow_named, writing
+from stretto.commands.coordinating import created, looking, reading, settle, workflow_named, writing
 from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
@@ -89,19 +90,28 @@ def _told(view: WorkflowView) -> dict[str, Any]:
 
 def start(invocation: Invocation, app: App) -> Reply:
     """Start the workflow, and the first phase that is ready."""
-    with writing(app) as desk:
+    with looking(app) as desk:
         row = coordination.row_of(desk.tx, workflow_named(invocation))
-        view = coordination.view_of(desk.tx, row.id)
-        ready = coordination.ready_phases(row, view)
-        name = coordination.start_phase(desk.tx, row, ready[0] if ready else "1")
-    return _moved(invocation, app, desk.tx.ids, row.id, f"{row.id}: phase {name} has begun.")
+        ready = coordination.ready_phases(row, coordination.view_of(desk.tx, row.id))
+    return _start(invocation, app, ready[0] if ready else "1")
 
 
 def start_phase(invocation: Invocation, app: App) -> Reply:
     """Start one phase, by its number or its name."""
-    with writing(app) as desk:
+    return _start(invocation, app, invocation.words[0].text)
+
+
+def _start(invocation: Invocation, app: App, asked: str) -> Reply:
+    """Files are kept before the transaction: git may take longer than others should wait for the log."""
+    with looking(app) as desk:
         row = coordination.row_of(desk.tx, workflow_named(invocation))
-        name = coordination.start_phase(desk.tx, row, invocation.words[0].text)
+        coordination.startable(desk.tx, row, asked)
+    tree = hub_savepoints.keep_files(app, row) if hub_savepoints.wanted(row) else ""
+    with writing(app) as desk:
+        row = coordination.row_of(desk.tx, row.id)
+        name = coordination.startable(desk.tx, row, asked)
+        hub_savepoints.before_phase(desk, row, name, tree)
+        coordination.start_phase(desk.tx, row, name)
     return _moved(invocation, app, desk.tx.ids, row.id, f"{row.id}: phase {name} has begun.")
 
 
@@ -267,6 +277,9 @@ OPERATIONS: dict[str, Handle] = {
     "cancel": cancel,
     "open-gate": open_gate,
     "assign-agents": assign_agents,
+    "checkpoint": hub_savepoints.checkpoint,
+    "restore": hub_savepoints.restore,
+    "rollback": hub_savepoints.restore,
     "pause": pause,
     "resume": resume,
     "get-status": get_status,

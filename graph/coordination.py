@@ -22,6 +22,7 @@ RUNNER = "coordinated"
 GATES = "gates_open"
 """The fact that names the gates which somebody has opened."""
 DONE = frozenset({"completed", "skipped"})
+GOING = ("SCHEDULED", "RUNNING", "RECOVERING")
 _PAGE = 500
 
 
@@ -146,11 +147,6 @@ class PhaseNotFound(NotFound):
     code = "PHASE_NOT_FOUND"
 
 
-def start(tx: Transaction, row: WorkflowRow) -> None:
-    """SCHEDULED → RUNNING; the first phase that is ready starts by `start_phase`."""
-    tx.set_status(row.id, "RUNNING", {"start_time": tx.now})
-
-
 def ready_phases(row: WorkflowRow, view: WorkflowView) -> tuple[str, ...]:
     """The phases that may start now."""
     after = coordinated(row).order()
@@ -165,22 +161,33 @@ def start_phase(tx: Transaction, row: WorkflowRow, asked: str) -> str:
         NotFound: There is no such phase.
         InvalidTransition: The workflow is not running, the phase is not ready, or it has begun.
     """
+    name = startable(tx, row, asked)
+    if row.status != "RUNNING":
+        tx.set_status(row.id, "RUNNING", {"start_time": tx.now} if row.status == "SCHEDULED" else {"phase": name})
+    held = [a.id for a in allocation.live_allocations(tx.database, row.id) if a.state == "active"]
+    tx.set_phase(row.id, name, {"resource_allocation": held})
+    return name
+
+
+def startable(tx: Transaction, row: WorkflowRow, asked: str) -> str:
+    """The name of a phase that may start now.
+
+    Raises:
+        NotFound: There is no such phase.
+        InvalidTransition: The workflow is not running, the phase is not ready, or it has begun.
+    """
     name = phase_named(row, asked)
     view = view_of(tx, row.id)
-    if row.status not in ("SCHEDULED", "RUNNING"):
+    if row.status not in GOING:
         raise InvalidTransition(
-            f"Workflow {row.id!r} is {row.status}; a phase can start in one that is SCHEDULED or RUNNING.",
+            f"Workflow {row.id!r} is {row.status}; a phase can start in one that is {' or '.join(GOING)}.",
             field="status",
-            allowed=("SCHEDULED", "RUNNING"),
+            allowed=GOING,
         )
     if name not in (can := ready_phases(row, view)):
         before = [w for w in coordinated(row).order()[name] if w not in view.phases or view.phases[w].state not in DONE]
         why = f"waits for {', '.join(before)}" if before else f"is {view.phases[name].state}"
         raise InvalidTransition(f"Phase {name!r} of {row.id!r} {why}; it was not started.", field="phase", allowed=can)
-    if row.status == "SCHEDULED":
-        start(tx, row)
-    held = [a.id for a in allocation.live_allocations(tx.database, row.id) if a.state == "active"]
-    tx.set_phase(row.id, name, {"resource_allocation": held})
     return name
 
 

@@ -89,6 +89,11 @@ class Log:
         return cls(database, time.time) if database else None
 
     @property
+    def database(self) -> Database:
+        """The open file, for what reads rows that the log has no word of its own for."""
+        return self._database
+
+    @property
     def directory(self) -> Path:
         """The store that it belongs to."""
         from pathlib import Path  # here: readers do without

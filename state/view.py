@@ -192,6 +192,13 @@ def _error(view: WorkflowView, event: Event) -> None:
     view.warnings.append(f"{event.phase}: {what}" + (f" (impact {impact})" if impact else ""))
 
 
+def _restored(view: WorkflowView, event: Event) -> None:
+    """Phases stand again as they stood at a checkpoint."""
+    for name, state in _mapping(event.data.get("phases")).items():
+        if name in view.phases and state in ("pending", "in_progress", "completed", "failed", "skipped"):
+            view.phases[name].state = state
+
+
 def _undone(view: WorkflowView, event: Event) -> None:
     del event
     view.reason = "taken back"
@@ -210,6 +217,7 @@ _RULES: dict[str, Callable[[WorkflowView, Event], None]] = {
     "TASK_FAILED": _task_failed,
     "ERROR_ENCOUNTERED": _error,
     "WORKFLOW_UNDONE": _undone,
+    "CHECKPOINT_RESTORED": _restored,
 }
 
 

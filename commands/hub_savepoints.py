@@ -1,0 +1,96 @@
+"""/coordination-hub checkpoint, restore and rollback: named checkpoints of a workflow and of the project's files."""
+
+import asyncio
+from typing import Any
+
+from stretto.agents import savepoints as files
+from stretto.commands.app import App
+from stretto.commands.coordinating import Desk, looking, workflow_named, writing
+from stretto.commands.fields import Fields
+from stretto.commands.invocation import Invocation
+from stretto.commands.reply import Reply
+from stretto.graph import coordination, savepoints
+from stretto.graph.savepoints import Savepoint
+from stretto.state.errors import BadInput
+from stretto.state.rows import WorkflowRow
+from stretto.state.store import find_project
+
+
+def checkpoint(invocation: Invocation, app: App) -> Reply:
+    """`ID checkpoint "name"`, or `'{"name": "…"}'`."""
+    fields = Fields(invocation.json[0] if invocation.json else {})
+    inside = fields.text("name", longest=100)
+    fields.close()
+    name = invocation.words[0].text if invocation.words else inside
+    if not name:
+        raise BadInput("A checkpoint needs a name.", field="name")
+    with looking(app) as desk:
+        row = coordination.row_of(desk.tx, workflow_named(invocation))
+        coordination.coordinated(row)
+    tree = keep_files(app, row)
+    with writing(app) as desk:
+        kept = savepoints.make(desk.tx, row, name, "manual", tree)
+    result = {"checkpoint_id": kept.id, "name": name, "files": tree, "digest": kept.digest}
+    steps = (f"stretto coordination-hub restore {row.id} {name.split()[0]}",)
+    text = f"{row.id}: checkpoint {name!r} is kept as {kept.id}, with the project's files."
+    return Reply("coordination-hub", text, result, invocation.operation, row.id, tuple(desk.tx.ids), steps)
+
+
+def keep_files(app: App, row: WorkflowRow) -> str:
+    """Keep the project's files; return the tree that holds them."""
+    return asyncio.run(files.keep(find_project(app.project), app.directory, row.id))
+
+
+def before_phase(desk: Desk, row: WorkflowRow, phase: str, tree: str) -> None:
+    """The checkpoint that is made before a phase starts."""
+    if wanted(row):
+        savepoints.make(desk.tx, row, f"pre_{phase}", "phase_boundary", tree)
+
+
+def wanted(row: WorkflowRow) -> bool:
+    """Whether checkpoints are made at the boundaries of phases; they are unless somebody chose otherwise."""
+    chosen: str = coordination.coordinated(row).state_sync.get("checkpoints", "phase_boundary")
+    return chosen == "phase_boundary"
+
+
+def restore(invocation: Invocation, app: App) -> Reply:
+    """`ID restore NAME`, or `'{"checkpoint_id": …, "validate_state": …, "prepare_alternative": …}'`; so is rollback."""
+    fields = Fields(invocation.json[0] if invocation.json else {})
+    inside = fields.text("checkpoint_id", longest=200)
+    fields.flag("validate_state", default=True)
+    alternative = fields.flag("prepare_alternative")
+    fields.close()
+    asked = invocation.words[0].text if invocation.words else inside
+    if not asked:
+        raise BadInput("Which checkpoint?", field="checkpoint_id", next_steps=("… restore ID NAME",))
+    with looking(app) as desk:
+        row = coordination.row_of(desk.tx, workflow_named(invocation))
+        found, others = savepoints.find(desk.tx.database, row.id, asked)
+        savepoints.check(found)
+        savepoints.may_restore(row)
+    return _restored(invocation, app, row, found, others, alternative=alternative)
+
+
+def _restored(
+    invocation: Invocation, app: App, row: WorkflowRow, found: Savepoint, others: int, *, alternative: bool
+) -> Reply:
+    project = find_project(app.project)
+    before = keep_files(app, row)
+    with writing(app) as kept:
+        backup = savepoints.make(kept.tx, row, f"before_{found.name}", "before_restore", before)
+    back = asyncio.run(files.give_back(project, app.directory, found.snapshot["files"]))
+    touched = (*back.changed, *back.returned, *back.removed)
+    with writing(app) as desk:
+        facts = savepoints.restore(desk.tx, row, found, desk.capacity, touched, alternative=alternative)
+        desk.admit()
+    result: dict[str, Any] = {**facts, **back._asdict(), "backup": backup.id, "others_of_this_name": others}
+    lines = [
+        f"{row.id} stands again as at {found.name!r} ({found.at}).",
+        f"files: {len(back.changed)} changed, {len(back.returned)} came back, {len(back.removed)} removed; as they were"
+        f" before, they are kept as {backup.id}",
+        *([f"{others} older checkpoints have the same name; the newest was taken."] if others else []),
+        *([f"a place is kept for an alternative to {facts['alternative_for']}"] if "alternative_for" in facts else []),
+    ]
+    steps = (f"stretto coordination-hub restore {row.id} {backup.id}   (takes this back)",)
+    wrote = (*kept.tx.ids, *desk.tx.ids)
+    return Reply("coordination-hub", "\n".join(lines), result, invocation.operation, row.id, wrote, steps)
