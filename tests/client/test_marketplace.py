@@ -3,7 +3,8 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,25 @@ from tests.snapshot import snapshot
 pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.timeout(300)]
 
 NETWORK = ("_PROXY", "_proxy", "CERT", "CERTS", "CERT_FILE")
-MARKS = ".local/state/stretto"
-"""By its mark the project's `.stretto/` is known as the user's own, when they come back to it."""
-KEPT_BY_THE_CLIENT = (".claude/plugins/cache/stretto/", ".cache/claude-cli-nodejs/", ".claude/projects/")
-"""Its own copy of a plugin, which it marks for removal; its logs; its transcripts."""
+COPY = ".claude/plugins/cache/stretto/"
+"""The client's own copy of a plugin, which it marks when the plugin is uninstalled."""
+KEPT_BY_THE_CLIENT = (
+    COPY,
+    ".claude/plugins/installed_plugins.json",  # what is installed: nothing
+    ".claude/plugins/known_marketplaces.json",  # the same
+    ".claude/plugins/marketplaces/",  # empty
+    ".claude/plugins/data/",  # empty
+    ".claude/plugins/store/",  # of a plugin that it brings itself
+    ".claude/settings.json",
+    ".claude/backups/",  # of ~/.claude.json
+    ".claude/projects/",  # its transcripts
+    ".claude/session-env/",  # what a session's shells were told at its start: by us, the name of the data folder
+    ".claude/sessions/",
+    ".claude/shell-snapshots/",
+    ".cache/claude-cli-nodejs/",  # its logs
+)
+"""What the client writes to a home by itself, and keeps after an uninstallation."""
+KEPT_AFTER_DAYS = 14
 
 
 @pytest.fixture
@@ -50,9 +66,16 @@ def configuration(claude: Claude) -> dict[str, str]:
     return {str(place): json.dumps({**content, "skillUsage": None}) for place, content in found.items()}
 
 
+def left(claude: Claude, before: Collection[str]) -> list[str]:
+    """What has come to a home since and is not the client's own."""
+    found = {name: kind for name, (kind, _, _) in snapshot(claude.home).items() if name not in before}
+    new = [f"{name}/" if kind == "folder" else name for name, kind in found.items()]
+    return [name for name in new if not any(name.startswith(own) or own.startswith(name) for own in KEPT_BY_THE_CLIENT)]
+
+
 def test_two_lines_install_it_and_two_take_it_away(api: Api, user: Claude, clone: Path) -> None:
     api.on(lambda r: True, say("Noted."))
-    project, source = snapshot(user.project), snapshot(clone)
+    project, source, home = snapshot(user.project), snapshot(clone), snapshot(user.home)
 
     user.command("plugin", "marketplace", "add", str(clone))
     user.command("plugin", "install", "stretto@stretto")
@@ -69,14 +92,13 @@ def test_two_lines_install_it_and_two_take_it_away(api: Api, user: Claude, clone
     assert snapshot(clone) == source
     assert not (user.home / ".claude/plugins/data/stretto-stretto").exists()
     assert [name for name, text in configuration(user).items() if "stretto" in text] == []
-    named = [p.relative_to(user.home).as_posix() for p in user.home.rglob("*stretto*")]
-    assert [p for p in named if not f"{p}/".startswith(KEPT_BY_THE_CLIENT)] == [MARKS]
-    assert [p.read_text("utf-8") for p in (user.home / MARKS / "stores").iterdir()] == [
-        f"{user.project / '.stretto' / 'state'}\n"
-    ]
+    assert left(user, home) == []
+    assert list((user.home / COPY).glob("*/*/.orphaned_at")) != []
+    assert not (user.home / ".local").exists()
     changed = snapshot(user.project, without=(".git", ".stretto"))
     assert changed.keys() - {".git", ".stretto"} == {"README.md"}
     assert user.git("status", "--porcelain") == ""
+    assert len(list((user.project / ".git" / "stretto" / "stores").iterdir())) == 1
 
 
 def test_a_session_after_the_uninstallation_knows_nothing_of_it(api: Api, user: Claude, clone: Path) -> None:
@@ -90,3 +112,41 @@ def test_a_session_after_the_uninstallation_knows_nothing_of_it(api: Api, user: 
     assert session.of("system", "hook_started") == []
     assert session.init["mcp_servers"] == []
     assert "stretto" not in api.requests[0].all
+
+
+def test_the_clients_copy_goes_with_a_session_after_its_days_if_another_plugin_is_installed(
+    api: Api, user: Claude, clone: Path, tmp_path: Path
+) -> None:
+    api.on(lambda r: True, say("Noted."))
+    user.install(clone)
+    user.command("plugin", "uninstall", "stretto@stretto")
+    user.command("plugin", "marketplace", "remove", "stretto")
+    (mark,) = (user.home / COPY).glob("*/*/.orphaned_at")
+    long_ago = time.time() - (KEPT_AFTER_DAYS + 1) * 86_400
+    os.utime(mark, (long_ago, long_ago))
+
+    user.say("Good morning")
+    kept_without_another = mark.exists()
+    user.install(another(tmp_path / "another"), "notes@another")
+    with user.talk() as session:
+        session.say("Good morning")
+        deadline = time.monotonic() + 30
+        while (user.home / COPY).exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    assert kept_without_another
+    assert not (user.home / COPY).exists()
+
+
+def another(folder: Path) -> Path:
+    """A marketplace of somebody else's, with a plugin that does nothing."""
+    plugin = {"name": "notes", "version": "1.0.0", "description": "Nothing"}
+    entry = {"name": "notes", "source": "./notes", "description": "Nothing"}
+    files = {
+        ".claude-plugin/marketplace.json": {"name": "another", "owner": {"name": "Ada"}, "plugins": [entry]},
+        "notes/.claude-plugin/plugin.json": plugin,
+    }
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True)
+        (folder / path).write_text(json.dumps(content), "utf-8")
+    return folder

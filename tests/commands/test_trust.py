@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.door import Project, copied
+from tests.commands.door import Project
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = "multiplication_subtraction_001"
@@ -18,8 +18,12 @@ WORKFLOW = "multiplication_subtraction_001"
 def planted(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project whose store somebody else has made, with a workflow that waits for orders."""
     assert project.run("orchestrate", "Add multiplication and subtraction", "--runner", "host").code == 3
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another home"))
-    theirs = copied(project, tmp_path / "clone")
+    project.git(
+        "add", "-f", *(f".stretto/state/{name}" for name in ("mark", "events.db", "events.lock", "checkpoints"))
+    )
+    project.git("commit", "-q", "-m", "Add a workflow")
+    project.git("clone", "-q", str(project.root), str(tmp_path / "clone" / "calc"))
+    theirs = Project(tmp_path / "clone" / "calc")
     monkeypatch.chdir(theirs.root)
     return theirs
 
