@@ -3,9 +3,13 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.faults import life
+from tests.faults.forks import Forks
+from tests.faults.shim import build
 from tests.faults.tally import Ledger
 
 
@@ -16,3 +20,23 @@ def ledger() -> Iterator[Ledger]:
     yield ledger
     if path := os.environ.get("STRETTO_FAULTS_TABLE"):
         ledger.write(Path(path))
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("shim"))
+
+
+@pytest.fixture(scope="session")
+def forks(shim: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    process = Forks(shim, tmp_path_factory.mktemp("forks"))
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
+    """How the life of a store ends when nothing happens to it."""
+    store = tmp_path_factory.mktemp("undisturbed") / "store"
+    assert forks.do("live", store) == 0, forks.why()
+    return life.look(store).lasting()

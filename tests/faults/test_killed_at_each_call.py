@@ -1,0 +1,132 @@
+"""SIGKILL at every system call that changes the store: in its life, when it is taken up again, while it migrates."""
+
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults import migrating
+from tests.faults.forks import Forks
+from tests.faults.life import acknowledged, hold, look
+from tests.faults.shim import CHANGES, Fault, read_trace
+from tests.faults.tally import Ledger, Tally, times
+
+pytestmark = pytest.mark.slow
+
+KINDS = {
+    "write": "w",
+    "pwrite64": "w",
+    "ftruncate": "t",
+    "fsync": "s",
+    "fdatasync": "s",
+    "renameat": "r",
+    "unlinkat": "u",
+}
+KEPT = "all that was acknowledged is there, at most one step more, no half step; then it ends as if undisturbed"
+
+
+def sudden(ledger: Ledger) -> Tally:
+    return ledger.tally("SIGKILL at each system call that changes the store, or in the middle of each write", KEPT)
+
+
+@pytest.mark.parametrize(("action", "durability"), [("kill", "power"), ("torn", "process")])
+def test_a_kill_at_any_call_loses_nothing_acknowledged_and_leaves_no_half_step(
+    forks: Forks, undisturbed: tuple[Any, ...], tmp_path: Path, ledger: Ledger, action: str, durability: str
+) -> None:
+    row = sudden(ledger)
+    store, acks = tmp_path / "store", tmp_path / "acks"
+    number = 1
+    while code := forks.do("live", store, Fault(action, CHANGES, number), durability=durability, acks=acks):
+        with row.injection():
+            assert code == -9, forks.why()
+            hold(look(store), acknowledged(acks.read_bytes()))
+            assert forks.do("live", store, durability=durability) == 0, forks.why()
+            assert look(store).lasting() == undisturbed
+        shutil.rmtree(store)
+        acks.unlink()
+        number += times(25, 1)
+    assert number > 300
+
+
+def test_no_call_that_changes_the_store_escapes_the_enumeration(shim: Path, tmp_path: Path, ledger: Ledger) -> None:
+    """strace, which sees system calls where they enter the kernel, counts the same as the library does."""
+    seen, store, trace = tmp_path / "strace", tmp_path / "store", tmp_path / "trace"
+    if not shutil.which("strace") or subprocess.run(["strace", "-qq", "-o", seen, "true"], check=False).returncode:
+        sudden(ledger).figure("strace counts the same calls", "unknown: it may not run here")
+        pytest.skip("strace is not there, or ptrace is not allowed")
+    watched = "trace=file,desc"
+    forks = Forks(shim, tmp_path, "strace", "-f", "-y", "-qq", "-s", "0", "-e", watched, "-o", str(seen))
+    assert forks.do("live", store, trace=trace) == 0, forks.why()
+    forks.close()
+
+    told = Counter(call.kind for call in read_trace(trace) if call.kind in "wtsru")
+    found = Counter(KINDS.get(name, name) for name in changing_calls(seen.read_text("utf-8", "replace"), str(store)))
+    assert dict(found) == dict(told)
+    sudden(ledger).figure("strace counts the same calls", "yes")
+
+
+def changing_calls(lines: str, store: str) -> list[str]:
+    """The names of the calls on the store that change what lies there."""
+    harmless = re.compile(
+        r"open|close|p?read|lseek|stat|access|fcntl|flock|mmap|f?ch(mod|own)|getdents|ioctl|utimensat|mkdir"
+    )
+    calls = [re.match(r"\d+ +(\w+)\(", line) for line in lines.splitlines() if store in line and " = -1 " not in line]
+    return [call[1] for call in calls if call and not harmless.search(call[1])]
+
+
+def copy(store: Path, there: Path) -> Path:
+    """A copy is looked at where looking would recover the store itself, before it is killed again."""
+    shutil.rmtree(there, ignore_errors=True)
+    return Path(shutil.copytree(store, there))
+
+
+@pytest.mark.parametrize("crash", [70, 330, 480])
+def test_recovery_may_be_killed_at_any_call_three_times_over(
+    forks: Forks, undisturbed: tuple[Any, ...], tmp_path: Path, ledger: Ledger, crash: int
+) -> None:
+    row = ledger.tally(
+        "SIGKILL at each system call of taking the store up again after a kill, three times in a row", KEPT
+    )
+    base, store, acks = tmp_path / "base", tmp_path / "store", tmp_path / "acks"
+    assert forks.do("live", base, Fault("kill", CHANGES, crash), acks=acks) == -9
+    before = acks.read_bytes()
+    number, codes = 1, [-9]
+    while codes[0] == -9:
+        copy(base, store)
+        acks.write_bytes(before)
+        codes.clear()
+        for further in range(3):
+            codes.append(forks.do("live", store, Fault("kill", CHANGES, number + further), acks=acks))
+            if codes[-1] == -9:
+                with row.injection():
+                    hold(look(copy(store, tmp_path / "copy")), acknowledged(acks.read_bytes()))
+        assert set(codes) <= {-9, 0}, forks.why()
+        assert forks.do("live", store) == 0, forks.why()
+        assert look(store).lasting() == undisturbed
+        number += times(120, 3)
+
+
+def test_a_migration_may_be_killed_at_any_call_three_times_over(forks: Forks, tmp_path: Path, ledger: Ledger) -> None:
+    row = ledger.tally(
+        "SIGKILL at each system call of the migration of an old store, three times in a row",
+        "in the end it holds what it does after an undisturbed migration",
+    )
+    base, store = tmp_path / "base", tmp_path / "store"
+    migrating.first_release(base)
+    undisturbed = migrating.look(copy(base, store))
+    number, codes = 1, [-9]
+    while codes[0] == -9:
+        copy(base, store)
+        codes.clear()
+        for further in range(3):
+            codes.append(forks.do("migrate", store, Fault("kill", CHANGES, number + further)))
+            if codes[-1] == -9:
+                with row.injection():
+                    assert migrating.look(copy(store, tmp_path / "copy")) == undisturbed
+        assert set(codes) <= {-9, 0}, forks.why()
+        number += times(40, 1)
+    assert number > 80
