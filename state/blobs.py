@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 from weakref import WeakSet
 
+from stretto.state import folders
 from stretto.state.disk import Durability, Table
 from stretto.state.errors import BadInput, StoreDamaged, StrettoError
 from stretto.state.keys import Range
@@ -359,7 +360,7 @@ def _own_directory(directory: str | os.PathLike[str]) -> str:
             field="directory",
         )
     try:
-        Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+        folders.make(path, 0o700)
         if Path(path).stat().st_mode & 0o077:
             Path(path).chmod(0o700)
         Path(path, _LOCK).touch(mode=0o600)

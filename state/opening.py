@@ -12,6 +12,7 @@ import sqlite3
 import sys
 from contextlib import ExitStack, closing, suppress
 
+from stretto.state import folders
 from stretto.state.database import Database
 from stretto.state.errors import BadInput, StrettoError
 from stretto.state.gate import PATIENCE_SECONDS, held, held_now, open_gate
@@ -113,11 +114,7 @@ def _make(path: str) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
     os.rename(new, path)
-    folder = os.open(os.path.dirname(path), os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    folders.sync(os.path.dirname(path))
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

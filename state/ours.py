@@ -10,6 +10,8 @@ it, for the hooks.
 import os
 import stat
 
+from stretto.state import folders
+
 MARK = "mark"
 GIT = ".git"
 _PLACE = ("stretto", "stores")
@@ -25,7 +27,7 @@ def vouch(store: str) -> None:
         keeper = _git(store)
         if not keeper:
             keeper = _home()
-            os.makedirs(keeper, exist_ok=True)
+            folders.make(keeper)
         _enter(keeper, mark, store)
     except OSError:
         return
@@ -107,6 +109,7 @@ def _enter(keeper: str, mark: str, store: str) -> None:
             os.mkdir(folder, 0o700)
         except FileExistsError:
             continue
+        folders.sync(os.path.dirname(folder))
     _write(os.path.join(folder, mark), os.path.abspath(store))
 
 
@@ -115,4 +118,7 @@ def _write(path: str, text: str) -> None:
     new = f"{path}.{os.getpid()}"
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(f"{text}\n")
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(new, path)
+    folders.sync(os.path.dirname(path))

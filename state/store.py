@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from stretto.state import places
+from stretto.state import folders, places
 from stretto.state.errors import StrettoError
 
 TYPE_CHECKING = False
@@ -56,8 +56,7 @@ def create(directory: Path) -> None:
             next_steps=("Remove the link, or name the place with --store DIR or STRETTO_STORE.",),
         )
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        directory.mkdir(mode=0o700, exist_ok=True)
+        folders.make(str(directory), 0o700)
         if default:
             _ignore(directory.parent / ".gitignore")
     except OSError as error:
