@@ -1,4 +1,4 @@
-"""Folders that a power cut does not take away: a file that is synced is lost with a folder that is not."""
+"""Folders and small files that a power cut does not take away: a synced file is lost with a folder that is not."""
 
 from __future__ import annotations
 
@@ -19,6 +19,24 @@ def make(path: str, mode: int = 0o777) -> None:
     for each in reversed(missing):
         os.makedirs(each, mode if each == missing[0] else 0o777, exist_ok=True)
         sync(os.path.dirname(each))
+
+
+def write(path: str, text: str, through: str = "") -> None:
+    """Write a small file: all of it is there, or none.
+
+    It is another file's name first, which is `through` or one beside it, so that a link that lies at `path` is not
+    followed.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    new = f"{through or path}.{os.getpid()}"
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)
+    sync(os.path.dirname(path))
 
 
 def sync(path: str) -> None:

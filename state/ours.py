@@ -31,7 +31,7 @@ def vouch(store: str) -> None:
         _enter(keeper, mark, store)
     except OSError:
         return
-    _write(os.path.join(store, MARK), mark)
+    folders.write(os.path.join(store, MARK), f"{mark}\n")
 
 
 def is_ours(store: str) -> bool:
@@ -110,15 +110,4 @@ def _enter(keeper: str, mark: str, store: str) -> None:
         except FileExistsError:
             continue
         folders.sync(os.path.dirname(folder))
-    _write(os.path.join(folder, mark), os.path.abspath(store))
-
-
-def _write(path: str, text: str) -> None:
-    """By a rename, so that a link that lies there is not followed."""
-    new = f"{path}.{os.getpid()}"
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(f"{text}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
-    folders.sync(os.path.dirname(path))
+    folders.write(os.path.join(folder, mark), f"{os.path.abspath(store)}\n")

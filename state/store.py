@@ -58,20 +58,18 @@ def create(directory: Path) -> None:
     try:
         folders.make(str(directory), 0o700)
         if default:
-            _ignore(directory.parent / ".gitignore")
+            _ignore(directory)
     except OSError as error:
         raise _unusable(directory, error.strerror or str(error)) from error
     if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
         raise _unusable(directory, "it is not writable")
 
 
-def _ignore(path: Path) -> None:
-    """Write the file unless there is one: then it is the user's."""
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(_IGNORED)
-    except FileExistsError:
-        return
+def _ignore(directory: Path) -> None:
+    """Write the `.gitignore` unless there is one: then it is the user's."""
+    path = directory.parent / ".gitignore"
+    if not (path.exists() or path.is_symlink()):
+        folders.write(str(path), _IGNORED, str(directory / "gitignore"))
 
 
 def _unusable(directory: Path, why: str) -> StrettoError:

@@ -37,6 +37,6 @@ def forks(shim: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork
 @pytest.fixture(scope="session")
 def undisturbed(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
     """How the life of a store ends when nothing happens to it."""
-    store = tmp_path_factory.mktemp("undisturbed") / "store"
-    assert forks.do("live", store) == 0, forks.why()
-    return life.look(store).lasting()
+    project = tmp_path_factory.mktemp("undisturbed")
+    assert forks.do("live", project) == 0, forks.why()
+    return life.look(project).lasting()

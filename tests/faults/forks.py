@@ -43,22 +43,21 @@ class Forks:
     def do(
         self,
         work: str,
-        store: Path,
+        project: Path,
         fault: Fault | None = None,
         *,
         durability: str = "power",
         acks: Path | None = None,
         trace: Path | None = None,
-        root: Path | None = None,
     ) -> int:
-        """One piece of work on a store, in a process of its own; how it ended. `root` is where faults happen."""
+        """One piece of work in a project, in a process of its own; how it ended."""
         environment = {
-            "STRETTO_FAULT_ROOT": str(root or store),
+            "STRETTO_FAULT_ROOT": str(project),
             "STRETTO_FAULT": str(fault or ""),
             "STRETTO_FAULT_ACKS": str(acks or self._folder / "acks"),
             **({"STRETTO_FAULT_TRACE": str(trace)} if trace else {}),
         }
-        order = {"work": work, "store": str(store), "durability": durability, "said": str(self._said)}
+        order = {"work": work, "project": str(project), "durability": durability, "said": str(self._said)}
         self._said.write_bytes(b"")
         assert self._process.stdin
         assert self._process.stdout
@@ -85,7 +84,7 @@ def carried_out(order: dict[str, Any]) -> int:
     said = Path(order["said"])
     try:
         say = life.acknowledging(Path(os.environ["STRETTO_FAULT_ACKS"]))
-        WORKS[order["work"]](Path(order["store"]), order["durability"], say)
+        WORKS[order["work"]](Path(order["project"]), order["durability"], say)
     except StrettoError as error:
         said.write_text(f"{type(error).__name__}: {error.message} {' '.join(error.next_steps)}", "utf-8")
         return 1

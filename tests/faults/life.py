@@ -26,8 +26,14 @@ BALLAST = "".join(f"{number} " for number in range(4000))
 Acknowledge = Callable[[str, int], None]
 
 
-def live(store: Path, durability: Durability, say: Acknowledge) -> None:
+def store_in(project: Path) -> Path:
+    """Its default place, which is kept out of git."""
+    return project / ".stretto" / "state"
+
+
+def live(project: Path, durability: Durability, say: Acknowledge) -> None:
     """From nothing, or from whatever was left, to the end."""
+    store = store_in(project)
     with Log.open(store, durability=durability) as log:
         say("log", 1)
         with log.write() as tx:
@@ -77,6 +83,7 @@ class Found(NamedTuple):
     """What a store holds, without what differs from run to run."""
 
     ours: bool
+    ignored: bool
     events: list[tuple[str, str, str]]
     status: str
     number: int
@@ -88,8 +95,9 @@ class Found(NamedTuple):
         return (self.events, self.status, self.number, self.checkpoints)
 
 
-def look(store: Path) -> Found:
+def look(project: Path) -> Found:
     """All that is stored, read as a reader, then as a writer, and verified."""
+    store = store_in(project)
     log = Log.find(store)
     if log is not None:
         with log:
@@ -104,6 +112,8 @@ def look(store: Path) -> Found:
             number = log.fact(W, "number") or 0
     else:
         row, held, events, number = None, None, [], 0
+    ignore = project / ".stretto" / ".gitignore"
+    ignored = ignore.is_file() and "/state/" in ignore.read_text("utf-8")
     halves = [json.loads(data) for kind, _, data in events if kind == "PHASE_PROGRESS"]
     assert [(e["number"], e["half"]) for e in halves] == [(n, h) for n in range(1, number + 1) for h in (1, 2)]
     checkpoints: list[tuple[str, dict[str, Any], Any, Any]] = []
@@ -115,14 +125,16 @@ def look(store: Path) -> Found:
                 at = each.checkpoint["id"]
                 assert each.checkpoint["channel_values"] == values(int(at))
                 checkpoints.append((at, each.checkpoint["channel_values"], each.pending_writes, each.parent_config))
-    return Found(is_ours(str(store)), events, row.status if row else "", number, held.token if held else 0, checkpoints)
+    return Found(
+        is_ours(str(store)), ignored, events, row.status if row else "", number, held.token if held else 0, checkpoints
+    )
 
 
 def hold(found: Found, said: dict[str, int]) -> None:
     """Everything acknowledged is there, and at most the step after it."""
     assert found.number - said.get("number", 0) in (0, 1)
     assert bool(found.status) or "workflow" not in said
-    assert found.ours or "log" not in said
+    assert (found.ours and found.ignored) or "log" not in said
     assert found.token >= said.get("lease", 0)
     newest = int(found.checkpoints[0][0]) if found.checkpoints else 0
     assert newest - said.get("checkpoint", 0) in (0, 1)

@@ -10,36 +10,39 @@ from stretto.state.checkpoint import DiskCacheSaver
 from stretto.state.disk import Durability
 from stretto.state.log import Log
 from tests.faults import life
-from tests.faults.life import Acknowledge
+from tests.faults.life import Acknowledge, store_in
 
 DATA = Path(__file__).parents[1] / "data"
 
 
-def first_release(store: Path) -> None:
+def first_release(project: Path) -> None:
     """The log of schema 1, whose rows have stayed the same, and the checkpoints of format 1."""
+    store = store_in(project)
     (store / "checkpoints").mkdir(parents=True)
-    life.live(store / "today", "process", life.nobody)
+    life.live(project / "today", "process", life.nobody)
     with closing(sqlite3.connect(store / "events.db")) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript((DATA / "events_v1.sql").read_text("utf-8"))
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        connection.execute("ATTACH ? AS today", (str(store / "today" / "events.db"),))
+        connection.execute("ATTACH ? AS today", (str(store_in(project / "today") / "events.db"),))
         for table in tables:
             connection.execute(f"INSERT INTO main.{table} SELECT * FROM today.{table}")
         connection.commit()
-    shutil.rmtree(store / "today")
+    shutil.rmtree(project / "today")
     shutil.copyfile(DATA / "checkpoints_1.db", store / "checkpoints" / "cache.db")
 
 
-def migrate(store: Path, durability: Durability, say: Acknowledge) -> None:
+def migrate(project: Path, durability: Durability, say: Acknowledge) -> None:
+    store = store_in(project)
     with Log.open(store, durability=durability):
         say("log", 1)
     with DiskCacheSaver(store / "checkpoints", durability=durability):
         say("saver", 1)
 
 
-def look(store: Path) -> tuple[Any, ...]:
+def look(project: Path) -> tuple[Any, ...]:
     """All that is in it, verified; it is migrated by looking, if it was not before."""
+    store = store_in(project)
     with Log.open(store) as log:
         events = [*log.events()]
         assert log.verify() == len(events) > 0

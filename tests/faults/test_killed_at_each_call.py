@@ -38,50 +38,50 @@ def test_a_kill_at_any_call_loses_nothing_acknowledged_and_leaves_no_half_step(
     forks: Forks, undisturbed: tuple[Any, ...], tmp_path: Path, ledger: Ledger, action: str, durability: str
 ) -> None:
     row = sudden(ledger)
-    store, acks = tmp_path / "store", tmp_path / "acks"
+    project, acks = tmp_path / "project", tmp_path / "acks"
     number = 1
-    while code := forks.do("live", store, Fault(action, CHANGES, number), durability=durability, acks=acks):
+    while code := forks.do("live", project, Fault(action, CHANGES, number), durability=durability, acks=acks):
         with row.injection():
             assert code == -9, forks.why()
-            hold(look(store), acknowledged(acks.read_bytes()))
-            assert forks.do("live", store, durability=durability) == 0, forks.why()
-            assert look(store).lasting() == undisturbed
-        shutil.rmtree(store)
+            hold(look(project), acknowledged(acks.read_bytes()))
+            assert forks.do("live", project, durability=durability) == 0, forks.why()
+            assert look(project).lasting() == undisturbed
+        shutil.rmtree(project)
         acks.unlink()
-        number += times(25, 1)
+        number += times(41, 1)
     assert number > 300
 
 
 def test_no_call_that_changes_the_store_escapes_the_enumeration(shim: Path, tmp_path: Path, ledger: Ledger) -> None:
     """strace, which sees system calls where they enter the kernel, counts the same as the library does."""
-    seen, store, trace = tmp_path / "strace", tmp_path / "store", tmp_path / "trace"
+    seen, project, trace = tmp_path / "strace", tmp_path / "project", tmp_path / "trace"
     if not shutil.which("strace") or subprocess.run(["strace", "-qq", "-o", seen, "true"], check=False).returncode:
         sudden(ledger).figure("strace counts the same calls", "unknown: it may not run here")
         pytest.skip("strace is not there, or ptrace is not allowed")
     watched = "trace=file,desc"
     forks = Forks(shim, tmp_path, "strace", "-f", "-y", "-qq", "-s", "0", "-e", watched, "-o", str(seen))
-    assert forks.do("live", store, trace=trace) == 0, forks.why()
+    assert forks.do("live", project, trace=trace) == 0, forks.why()
     forks.close()
 
     told = Counter(call.kind for call in read_trace(trace) if call.kind in "wtsru")
-    found = Counter(KINDS.get(name, name) for name in changing_calls(seen.read_text("utf-8", "replace"), str(store)))
+    found = Counter(KINDS.get(name, name) for name in changing_calls(seen.read_text("utf-8", "replace"), str(project)))
     assert dict(found) == dict(told)
     sudden(ledger).figure("strace counts the same calls", "yes")
 
 
-def changing_calls(lines: str, store: str) -> list[str]:
+def changing_calls(lines: str, project: str) -> list[str]:
     """The names of the calls on the store that change what lies there."""
     harmless = re.compile(
         r"open|close|p?read|lseek|stat|access|fcntl|flock|mmap|f?ch(mod|own)|getdents|ioctl|utimensat|mkdir"
     )
-    calls = [re.match(r"\d+ +(\w+)\(", line) for line in lines.splitlines() if store in line and " = -1 " not in line]
+    calls = [re.match(r"\d+ +(\w+)\(", line) for line in lines.splitlines() if project in line and " = -1 " not in line]
     return [call[1] for call in calls if call and not harmless.search(call[1])]
 
 
-def copy(store: Path, there: Path) -> Path:
+def copy(project: Path, there: Path) -> Path:
     """A copy is looked at where looking would recover the store itself, before it is killed again."""
     shutil.rmtree(there, ignore_errors=True)
-    return Path(shutil.copytree(store, there))
+    return Path(shutil.copytree(project, there))
 
 
 @pytest.mark.parametrize("crash", [70, 330, 480])
@@ -91,22 +91,22 @@ def test_recovery_may_be_killed_at_any_call_three_times_over(
     row = ledger.tally(
         "SIGKILL at each system call of taking the store up again after a kill, three times in a row", KEPT
     )
-    base, store, acks = tmp_path / "base", tmp_path / "store", tmp_path / "acks"
+    base, project, acks = tmp_path / "base", tmp_path / "project", tmp_path / "acks"
     assert forks.do("live", base, Fault("kill", CHANGES, crash), acks=acks) == -9
     before = acks.read_bytes()
     number, codes = 1, [-9]
     while codes[0] == -9:
-        copy(base, store)
+        copy(base, project)
         acks.write_bytes(before)
         codes.clear()
         for further in range(3):
-            codes.append(forks.do("live", store, Fault("kill", CHANGES, number + further), acks=acks))
+            codes.append(forks.do("live", project, Fault("kill", CHANGES, number + further), acks=acks))
             if codes[-1] == -9:
                 with row.injection():
-                    hold(look(copy(store, tmp_path / "copy")), acknowledged(acks.read_bytes()))
+                    hold(look(copy(project, tmp_path / "copy")), acknowledged(acks.read_bytes()))
         assert set(codes) <= {-9, 0}, forks.why()
-        assert forks.do("live", store) == 0, forks.why()
-        assert look(store).lasting() == undisturbed
+        assert forks.do("live", project) == 0, forks.why()
+        assert look(project).lasting() == undisturbed
         number += times(120, 3)
 
 
@@ -115,18 +115,18 @@ def test_a_migration_may_be_killed_at_any_call_three_times_over(forks: Forks, tm
         "SIGKILL at each system call of the migration of an old store, three times in a row",
         "in the end it holds what it does after an undisturbed migration",
     )
-    base, store = tmp_path / "base", tmp_path / "store"
+    base, project = tmp_path / "base", tmp_path / "project"
     migrating.first_release(base)
-    undisturbed = migrating.look(copy(base, store))
+    undisturbed = migrating.look(copy(base, project))
     number, codes = 1, [-9]
     while codes[0] == -9:
-        copy(base, store)
+        copy(base, project)
         codes.clear()
         for further in range(3):
-            codes.append(forks.do("migrate", store, Fault("kill", CHANGES, number + further)))
+            codes.append(forks.do("migrate", project, Fault("kill", CHANGES, number + further)))
             if codes[-1] == -9:
                 with row.injection():
-                    assert migrating.look(copy(store, tmp_path / "copy")) == undisturbed
+                    assert migrating.look(copy(project, tmp_path / "copy")) == undisturbed
         assert set(codes) <= {-9, 0}, forks.why()
         number += times(40, 1)
     assert number > 80

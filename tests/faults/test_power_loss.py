@@ -24,11 +24,11 @@ PROMISES = {
 
 def recorded(forks: Forks, tmp_path: Path, durability: str) -> list[Call]:
     """A life of a store that is killed once and taken up again."""
-    root, trace, acks = tmp_path / "disk", tmp_path / "trace", tmp_path / "acks"
-    root.mkdir()
-    asked: dict[str, Any] = {"durability": durability, "trace": trace, "root": root, "acks": acks}
-    assert forks.do("live", root / "store", Fault("kill", CHANGES, KILLED_AT), **asked) == -9
-    assert forks.do("live", root / "store", **asked) == 0, forks.why()
+    project, trace, acks = tmp_path / "disk", tmp_path / "trace", tmp_path / "acks"
+    project.mkdir()
+    asked: dict[str, Any] = {"durability": durability, "trace": trace, "acks": acks}
+    assert forks.do("live", project, Fault("kill", CHANGES, KILLED_AT), **asked) == -9
+    assert forks.do("live", project, **asked) == 0, forks.why()
     return read_trace(trace)
 
 
@@ -55,11 +55,11 @@ def test_the_power_is_cut_after_any_call(
             shutil.rmtree(after, ignore_errors=True)
             disk.cut(after, luck, chance)
             with row.injection():
-                found, promised = look(after / "store"), acknowledged(said)
+                found, promised = look(after), acknowledged(said)
                 (hold if durability == "power" else behind)(found, promised)
                 lost = max(lost, promised.get("number", 0) - found.number)
                 if luck == "some":
-                    assert forks.do("live", after / "store", durability=durability) == 0, forks.why()
-                    end = look(after / "store").lasting()
+                    assert forks.do("live", after, durability=durability) == 0, forks.why()
+                    end = look(after).lasting()
                     assert durability == "process" or end == undisturbed
     row.figure("steps lost, most", f"{lost}")
