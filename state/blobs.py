@@ -15,6 +15,7 @@ from stretto.state import folders
 from stretto.state.disk import Durability, Table
 from stretto.state.errors import BadInput, StoreDamaged, StrettoError
 from stretto.state.keys import Range
+from stretto.state.reader import FAULTS, is_damage
 from stretto.state.sealing import Row, seal, unseal
 
 FORMAT = 2
@@ -55,6 +56,7 @@ class BlobStore:
         directory: Made if missing, and closed to everyone but its owner.
         durability: What a committed write survives.
         migrate: For a store of format 1; without it, such a store is refused.
+        marked: Whether the loss of commits is found, and refused, when it is opened again; see tide.py.
 
     Raises:
         BadInput: The directory cannot be used, or diskcache would take it for another one.
@@ -63,7 +65,12 @@ class BlobStore:
     """
 
     def __init__(
-        self, directory: str | os.PathLike[str], durability: Durability, migrate: Migrate | None = None
+        self,
+        directory: str | os.PathLike[str],
+        durability: Durability,
+        migrate: Migrate | None = None,
+        *,
+        marked: bool = True,
     ) -> None:
         self.directory = _own_directory(directory)
         self.inherited = False
@@ -79,8 +86,8 @@ class BlobStore:
         """Called when a transaction failed, with the lock held: to forget what was thought to be written."""
         with _alone_in(self.directory):
             try:
-                self._table = Table(self.directory, durability)
-            except sqlite3.Error as error:
+                self._table = Table(self.directory, durability, marked=marked)
+            except FAULTS as error:
                 raise self._translated(error) from error
             _STORES.add(self)
             try:
@@ -177,7 +184,7 @@ class BlobStore:
             table = self._open()
             try:
                 return question(table, *args, **named)
-            except sqlite3.Error as error:
+            except FAULTS as error:
                 raise self._translated(error) from error
 
     def _unsealed(self, key: bytes, sealed: bytes) -> Row:
@@ -272,7 +279,7 @@ class BlobStore:
                     table.commit()
                 finally:
                     table.end()
-            except sqlite3.Error as error:
+            except FAULTS as error:
                 raise self._translated(error) from error
 
     @contextmanager
@@ -286,7 +293,7 @@ class BlobStore:
                     yield
                 finally:
                     table.end()
-            except sqlite3.Error as error:
+            except FAULTS as error:
                 raise self._translated(error) from error
 
     def close(self) -> None:
@@ -309,9 +316,8 @@ class BlobStore:
             raise StrettoError(f"The store in {self.directory!r} is closed.", next_steps=("Open it again.",))
         return self._table
 
-    def _translated(self, error: sqlite3.Error) -> StrettoError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    def _translated(self, error: sqlite3.Error | UnicodeDecodeError) -> StrettoError:
+        if is_damage(error):
             return StoreDamaged(
                 f"The store in {self.directory!r} is damaged: {error}.",
                 next_steps=("Restore the folder from a backup, or move it away to begin anew.",),

@@ -9,11 +9,14 @@ What a load finds, and reports as StoreDamaged:
 - a checkpoint that was removed, or rolled back to an earlier row of the same key, once another was made from it: each
   carries the digest of its parent, and what is pruned or replaced on purpose leaves a note;
 - a segment of a value that is missing or another;
+- commits that are gone, since the WAL was removed or damaged or an older copy of the file put in its place, as long as
+  the mark beside it (tide.py) was not put back too;
+- in a file of up to 32 MB, when it is opened: a row to which no page leads any more;
 - with `verify`, writes of a task that were removed after the next checkpoint was made from them.
 
 What it cannot find: the newest checkpoint of a thread removed together with its writes, writes rolled back to what they
-were before an interrupt was answered, the whole file replaced by an older copy of itself, and a change by somebody who
-computes the digests anew: there is no secret in them.
+were before an interrupt was answered, the whole folder replaced by an older copy of itself, and a change by somebody
+who computes the digests anew: there is no secret in them.
 """
 
 import asyncio

@@ -5,6 +5,7 @@ Each statement is read to its end at once, so that no open cursor holds a lock.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from _thread import RLock  # as threading has it, which alone takes a tenth of the interpreter's start
@@ -13,8 +14,9 @@ from contextlib import contextmanager
 
 from stretto.state.errors import BadInput, StrettoError
 from stretto.state.gate import held
-from stretto.state.reader import explain, seal, unseal
+from stretto.state.reader import COMMITS, COUNTED_UNDER, FAULTS, LARGE, check_pages, commits, explain, seal, unseal
 from stretto.state.schema import INSERT, SELECT
+from stretto.state.tide import Tide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,11 +37,13 @@ class Database:
         path: str,
         connection: sqlite3.Connection,
         gate: int | None,
+        tide: Tide | None = None,
         tidy: Callable[[str], None] | None = None,
     ) -> None:
         self.path = path
         self._connection = connection
         self._gate = gate
+        self._tide = tide
         self._tidy = tidy
         self._lock = RLock()
 
@@ -56,7 +60,19 @@ class Database:
                 return self._connection.execute(sql, parameters).fetchall()
             except UnicodeEncodeError as error:
                 raise BadInput(f"{error.object[:60]!r} is not valid text: it cannot be stored as UTF-8.") from error
-            except sqlite3.Error as error:
+            except FAULTS as error:
+                raise explain(error, self.path) from error
+
+    def check_pages(self) -> None:
+        """See that nothing is missing because no page leads to it any more, unless the file is very large.
+
+        Raises:
+            StoreDamaged: Something is.
+        """
+        with self._lock:
+            try:
+                check_pages(self._connection, self.path, LARGE)
+            except FAULTS as error:
                 raise explain(error, self.path) from error
 
     def read(self, table: str, where: str = "", parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
@@ -85,18 +101,30 @@ class Database:
                 raise RuntimeError("a transaction is open in this thread already")
             with held(self._gate, self.path):
                 self.execute("BEGIN IMMEDIATE")
+                changes = self._connection.total_changes
                 try:
                     yield
+                    count = self._count() if self._connection.total_changes != changes else 0
                     self.execute("COMMIT")
                 except BaseException:
                     if self._connection.in_transaction:
                         self._connection.rollback()
                     raise
+                if count and self._tide:
+                    self._tide.rise(count)
+
+    def _count(self) -> int:
+        """Count the commit that is about to be made."""
+        count = commits(self._connection, self.path) + 1
+        self.put("facts", (COUNTED_UNDER, COMMITS, json.dumps({"value": count})))
+        return count
 
     def close(self) -> None:
         """Close the file; what was committed is safe without it. A second time does nothing."""
         with self._lock:
             gate, self._gate = self._gate, None
+            if self._tide:
+                self._tide.close()
             if gate is None:
                 self._connection.close()
                 tidy, self._tidy = self._tidy, None

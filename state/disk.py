@@ -11,6 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -18,12 +19,34 @@ import diskcache
 
 from stretto.state.errors import StoreDamaged, StrettoError
 from stretto.state.keys import Range
+from stretto.state.tide import Tide, check_tide, mark
 
 Durability = Literal["power", "process"]
 """`power` survives the loss of power, `process` only the death of the process, and is faster."""
 
 _SYNCHRONOUS: dict[Durability, int] = {"power": 2, "process": 1}
 _UNBOUNDED = 2**62
+_FILE = "cache.db"
+_LARGE = 32 << 20
+"""Bytes up to which a file's pages are gone through when it is opened: 5 ms for each MB."""
+_NUMBERS = frozenset({"count", "size", "hits", "misses"})
+_SETTINGS = _NUMBERS | {
+    "statistics",
+    "tag_index",
+    "eviction_policy",
+    "size_limit",
+    "cull_limit",
+    "sqlite_auto_vacuum",
+    "sqlite_cache_size",
+    "sqlite_journal_mode",
+    "sqlite_mmap_size",
+    "sqlite_synchronous",
+    "disk_min_file_size",
+    "disk_pickle_protocol",
+}
+"""What diskcache keeps as settings. It makes an attribute of each, or a pragma, so there may be no other."""
+_COMMITS = "hits"
+"""The setting in which commits are counted: diskcache counts in it when it keeps statistics, which it does not here."""
 _RAW = 1
 _TIMEOUT = 30.0
 _COLUMNS = (
@@ -110,12 +133,46 @@ _KEYS_DESCENDING = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER 
 _MOST_AT_ONCE = 500
 
 
+def _examine(path: str, marked: int) -> None:
+    """Look at a file before diskcache opens it, which writes to it and does what its settings say.
+
+    Raises:
+        StoreDamaged: Its pages do not fit together, it has settings that diskcache does not make, or it is not as new
+            as its mark.
+    """
+    if not Path(path).exists():
+        check_tide(path, marked, 0)
+        return
+    with closing(sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", timeout=_TIMEOUT, uri=True)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'Settings'").fetchall():
+            check_tide(path, marked, 0)
+            return
+        settings = dict(connection.execute("SELECT key, value FROM Settings").fetchall())
+        (pages,), (size,) = (connection.execute(f"PRAGMA page_{of}").fetchone() for of in ("count", "size"))
+        said = connection.execute("PRAGMA integrity_check(1)").fetchone() if pages * size <= _LARGE else ("ok",)
+    strange = sorted(str(name) for name in settings if name not in _SETTINGS)
+    strange += [name for name in sorted(_NUMBERS) if type(settings.get(name, 0)) is not int]
+    if strange or said[0] != "ok":
+        why = (
+            f"its settings are others: {', '.join(strange)}" if strange else f"its pages do not fit together: {said[0]}"
+        )
+        raise StoreDamaged(
+            f"The store in {str(Path(path).parent)!r} is damaged: {why}. Nothing was read from it or written to it.",
+            next_steps=("Restore the folder from a backup, or move it away to begin anew.",),
+        )
+    check_tide(path, marked, settings.get(_COMMITS, 0))
+
+
 class Table(diskcache.Cache):
     """All that touches diskcache's privates: one connection for every thread, and scans over a range of keys."""
 
-    def __init__(self, directory: str, durability: Durability) -> None:
+    def __init__(self, directory: str, durability: Durability, *, marked: bool) -> None:
         self._one: sqlite3.Connection | None = None
         self._synchronous = _SYNCHRONOUS[durability]
+        self._changes = 0
+        path = str(Path(directory, _FILE))
+        _examine(path, mark(path) if marked else 0)
+        self._tide = Tide(path, synced=durability == "power") if marked else None
         try:
             super().__init__(
                 directory,
@@ -127,6 +184,10 @@ class Table(diskcache.Cache):
                 statistics=0,
                 tag_index=0,
                 disk_min_file_size=_UNBOUNDED,
+                disk_pickle_protocol=0,
+                sqlite_auto_vacuum=1,
+                sqlite_cache_size=2**13,
+                sqlite_journal_mode="wal",
                 sqlite_mmap_size=0,
                 sqlite_synchronous=self._synchronous,
             )
@@ -137,7 +198,7 @@ class Table(diskcache.Cache):
     @property
     def _con(self) -> sqlite3.Connection:
         if self._one is None:
-            path = Path(self._directory, "cache.db")
+            path = Path(self._directory, _FILE)
             self._one = sqlite3.connect(path, timeout=_TIMEOUT, isolation_level=None, check_same_thread=False)
             for pragma in (f"synchronous = {self._synchronous}", "mmap_size = 0", "trusted_schema = 0"):
                 self._one.execute(f"PRAGMA {pragma}")
@@ -148,6 +209,8 @@ class Table(diskcache.Cache):
         if self._one is not None:
             self._one.close()
             self._one = None
+        if self._tide:
+            self._tide.close()
 
     def verify_schema(self) -> None:
         """StoreDamaged unless the tables are those that this module was written for, and nothing beside them."""
@@ -267,11 +330,20 @@ class Table(diskcache.Cache):
                 " write was stored; what was stored before is safe.",
                 next_steps=("See whether another process keeps it locked, or the disk is read-only.",),
             ) from error
+        self._changes = self._con.total_changes
         self._txn_id = threading.get_ident()  # so that diskcache begins none of its own
 
     def commit(self) -> None:
         """Make what was written since `begin` durable."""
+        count = self._count() if self._tide and self._con.total_changes != self._changes else 0
         self._con.execute("COMMIT")
+        if count and self._tide:
+            self._tide.rise(count)
+
+    def _count(self) -> int:
+        """Count the commit that is about to be made."""
+        self._con.execute("UPDATE Settings SET value = value + 1 WHERE key = ?", (_COMMITS,))
+        return int(self._con.execute("SELECT value FROM Settings WHERE key = ?", (_COMMITS,)).fetchone()[0])
 
     def end(self) -> None:
         """Undo what was not committed: all since `begin`, also where the commit itself failed."""

@@ -161,6 +161,14 @@ class Log:
         """The number of the newest event; 0 in an empty log."""
         return queries.last_seq(self._database)
 
+    def check_pages(self) -> None:
+        """See that no row is out of reach, in a file of up to 64 MB; a smaller one was gone through when it was opened.
+
+        Raises:
+            StoreDamaged: A tree or an index of the file does not fit together.
+        """
+        self._database.check_pages()
+
     def verify(self) -> int:
         """Check every event, its number and its hash chain; return how many there are. Raises StoreDamaged."""
         return chain.verify(self._database)

@@ -44,7 +44,7 @@ class DiskNodeCache(BaseCache[Any]):
 
     def __init__(self, directory: str | os.PathLike[str], *, types: Collection[tuple[str, str]] = ()) -> None:
         super().__init__(serde=JsonPlusSerializer(allowed_msgpack_modules=[*types] or None))
-        self._store = BlobStore(directory, "process")
+        self._store = BlobStore(directory, "process", marked=False)
         self._store.write(lambda: self._store.erase_expired(time.time()))
 
     def close(self) -> None:

@@ -17,8 +17,9 @@ from stretto.state.database import Database
 from stretto.state.errors import BadInput, StrettoError
 from stretto.state.gate import PATIENCE_SECONDS, held, held_now, open_gate
 from stretto.state.ours import vouch
-from stretto.state.reader import check, connect, explain
+from stretto.state.reader import FAULTS, check, connect, explain
 from stretto.state.schema import APPLICATION_ID, DDL, MIGRATIONS, VERSION
+from stretto.state.tide import Tide, check_tide, mark
 
 SYNCHRONOUS = {"power": "FULL", "process": "NORMAL"}
 
@@ -39,6 +40,7 @@ def writer(path: str, *, durability: str) -> Database:
             undo.callback(os.close, gate)
             with held(gate, path):
                 if not os.path.exists(path):
+                    check_tide(path, mark(path), 0)
                     vouch(os.path.dirname(path))  # first: a store that is there and unmarked was made by somebody else
                     _make(path)
                 closing_reader = reader(path)
@@ -48,12 +50,12 @@ def writer(path: str, *, durability: str) -> Database:
                 undo.callback(connection.close)
                 _make_durable(connection, durability)
                 _migrate(connection)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise explain(error, path) from error
         except OSError as error:
             raise StrettoError(f"Cannot write {path!r}: {error.strerror}. Nothing was written.") from error
         undo.pop_all()
-        return Database(path, connection, gate)
+        return Database(path, connection, gate, Tide(path, synced=durability == "power"))
 
 
 def reader(path: str) -> Database | None:
@@ -63,17 +65,19 @@ def reader(path: str) -> Database | None:
         StoreDamaged: As for `writer`.
         StrettoError: It cannot be read.
     """
+    marked = mark(path)
     if not os.path.exists(path):
+        check_tide(path, marked, 0)
         return None
     with ExitStack() as undo:
         try:
             connection = _connect(path, "ro")
             undo.callback(connection.close)
-            check(connection, path)
-        except sqlite3.Error as error:
+            check(connection, path, marked)
+        except FAULTS as error:
             raise explain(error, path) from error
         undo.pop_all()
-        return Database(path, connection, None, tidy)
+        return Database(path, connection, None, tidy=tidy)
 
 
 def tidy(path: str) -> None:

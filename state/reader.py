@@ -12,6 +12,7 @@ from binascii import crc32
 
 from stretto.state.errors import StoreDamaged, StrettoError
 from stretto.state.schema import APPLICATION_ID, MIGRATIONS, SELECT, VERSION
+from stretto.state.tide import check_tide, mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
 _PATIENCE_SECONDS = 10.0
+COUNTED_UNDER, COMMITS = "", "commits"
+"""The fact, of no workflow, that holds how many commits the file has seen; see tide.py."""
+SMALL, LARGE = 1 << 20, 64 << 20
+"""Bytes up to which a file's pages are gone through (5 ms for each of these) by whoever opens it, and by a driver."""
 
 
 class Reader:
@@ -38,6 +43,7 @@ class Reader:
             StrettoError: It cannot be read, or there is none.
         """
         gate = _hold_still(path)
+        marked = mark(path)
         try:
             connection = connect(path, "ro" if gate is None else "ro&immutable=1", _PATIENCE_SECONDS)
         except sqlite3.Error as error:
@@ -45,10 +51,10 @@ class Reader:
             raise explain(error, path) from error
         found = cls(path, connection, gate)
         try:
-            check(connection, path)
+            check(connection, path, marked)
         except BaseException as error:
             found.close()
-            raise (explain(error, path) if isinstance(error, sqlite3.Error) else error) from error
+            raise (explain(error, path) if isinstance(error, FAULTS) else error) from error
         return found
 
     def __enter__(self) -> "Self":
@@ -64,15 +70,17 @@ class Reader:
             StoreDamaged: A row does not match its checksum; the message names it.
             StrettoError: It cannot be read.
         """
+        return [unseal(self.path, table, row) for row in self._ask(f"{SELECT[table]} {where}", parameters)]
+
+    def _ask(self, sql: str, parameters: "Sequence[str | int]") -> "list[tuple[Any, ...]]":
         try:
-            rows = self._connection.execute(f"{SELECT[table]} {where}", parameters).fetchall()
-        except sqlite3.Error as error:
+            return self._connection.execute(sql, parameters).fetchall()
+        except FAULTS as error:
             raise explain(error, self.path) from error
-        return [unseal(self.path, table, row) for row in rows]
 
     def has(self, table: str) -> bool:
         """Whether the file, which may be of an older version, has the table."""
-        return bool(self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchall())
+        return bool(self._ask("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)))
 
     def close(self) -> None:
         """Close the file."""
@@ -128,8 +136,8 @@ def connect(path: str, mode: str, patience: float) -> sqlite3.Connection:
     return connection
 
 
-def check(connection: sqlite3.Connection, path: str) -> None:
-    """See that the file is ours, and of a version that we know.
+def check(connection: sqlite3.Connection, path: str, marked: int) -> None:
+    """See that the file is ours, of a version that we know, and as new as its tide mark, which was read before it.
 
     Raises:
         StoreDamaged: It is not.
@@ -146,6 +154,32 @@ def check(connection: sqlite3.Connection, path: str) -> None:
         )
     if version != VERSION and version not in MIGRATIONS:
         raise damaged(path, f"its schema is {version}, which never was")
+    check_pages(connection, path, SMALL)
+    if marked:
+        check_tide(path, marked, commits(connection, path))
+
+
+def check_pages(connection: sqlite3.Connection, path: str, largest: int) -> None:
+    """See that trees and indexes fit together, in a file that is not too large.
+
+    A row to which no page leads any more would be missing from what is read, and no checksum tells of it.
+
+    Raises:
+        StoreDamaged: They do not.
+    """
+    ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
+    ((size,),) = connection.execute("PRAGMA page_size").fetchall()
+    if pages * size <= largest:
+        ((said, *_), *_) = connection.execute("PRAGMA integrity_check(1)").fetchall()
+        if said != "ok":
+            raise damaged(path, str(said))
+
+
+def commits(connection: sqlite3.Connection, path: str) -> int:
+    """How many commits the file has seen, as it says; 0 in one of before they were counted."""
+    where = (COUNTED_UNDER, COMMITS)
+    rows = connection.execute(f"{SELECT['facts']} WHERE workflow_id = ? AND name = ?", where).fetchall()
+    return int(json.loads(unseal(path, "facts", rows[0])[2])["value"]) if rows else 0
 
 
 def seal(values: "Sequence[str | int]") -> int:
@@ -180,16 +214,35 @@ def damaged(path: str, what: str, **details: object) -> StoreDamaged:
     )
 
 
-def explain(error: sqlite3.Error, path: str) -> Exception:
+FAULTS = (sqlite3.Error, UnicodeDecodeError)
+"""What a statement may raise on a damaged file: SQLite quotes what it found there, which may not even be text."""
+
+
+def explain(error: sqlite3.Error | UnicodeDecodeError, path: str) -> Exception:
     """What an error of SQLite's means for the store; errors in our own use of SQLite come back as they are."""
     if isinstance(error, sqlite3.InterfaceError | sqlite3.ProgrammingError):
         return error
     name = getattr(error, "sqlite_errorname", "")
+    if is_damage(error):
+        return damaged(path, str(error))
     unharmed = f"{path!r}: {error}. This change was not written; everything before it is safe."
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return StrettoError(f"Another program holds {unharmed}", next_steps=("Let it finish, then try again.",))
     if name == "SQLITE_FULL":
         return StrettoError(f"The disk is full, for {unharmed}", next_steps=("Free some space, then resume.",))
-    if name.startswith(("SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return StrettoError(f"Cannot work with {unharmed}", next_steps=("Check the disk and its permissions.",))
-    return damaged(path, str(error))
+    return StrettoError(f"Cannot work with {unharmed}", next_steps=("Check the disk and its permissions.",))
+
+
+def is_damage(error: sqlite3.Error | UnicodeDecodeError) -> bool:
+    """Whether an error says that the file is not what was written.
+
+    So does one in a statement of ours: the tables in the file are others then. The file may end too early, too; and
+    Python's own errors, for what it cannot decode, have no name.
+    """
+    if isinstance(error, sqlite3.InterfaceError | sqlite3.ProgrammingError):
+        return False
+    name: str = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS", "SQLITE_IOERR_DATA")):
+        return True
+    failing = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
+    return not name.startswith((*failing, "SQLITE_PERM", "SQLITE_NOMEM", "SQLITE_PROTOCOL", "SQLITE_INTERRUPT"))

@@ -49,7 +49,10 @@ def damaged(place: Place, error: Exception) -> StoreDamaged:
     return StoreDamaged(
         f"Checkpoint {place.id!r} of thread {place.thread!r} is damaged: {error}. Nothing of it was used; the"
         " thread's other checkpoints stay readable.",
-        next_steps=("Resume from an earlier checkpoint of the thread, or restore the folder from a backup.",),
+        next_steps=(  # not a resume from an earlier one: LangGraph reads the newest of a thread whichever is named
+            "stretto store repair   (leaves it out: the thread goes on from the newest one that is whole)",
+            "Or restore the folder from a backup.",
+        ),
     )
 
 

@@ -27,7 +27,7 @@ READS = f"{LOADS}, sqlite3, binascii, fcntl"
 """What is paid for: whatever these bring along on this Python is allowed too."""
 DOOR = {"commands", "commands.hook"}
 ORDERS = DOOR | {"commands.hook_orders", "state", "state.errors", "state.ours", "state.places"}
-LOOK = {"state.process", "state.reader", "state.schema", "state.standing"}
+LOOK = {"state.process", "state.reader", "state.schema", "state.standing", "state.tide"}
 JUDGE = {"commands.guarding", "agents", "agents.declared", "agents.paths"}
 TYPED = DOOR | {"commands.hook_lines", "commands.arguments"}
 ON_SESSION = ORDERS | {"commands.hook_session"}

@@ -42,7 +42,7 @@ READS: dict[str, tuple[str, Callable[[Log], object]]] = {
     "workflows": ("status = 'COMPLETED'", lambda log: log.workflow(W)),
     "attempts": ("starts = 0", lambda log: log.attempts(W)),
     "outcomes": ("outcome = '{}'", lambda log: log.outcomes(W)),
-    "facts": ("value = '{\"value\":1}'", lambda log: log.fact(W, "base")),
+    "facts": ("value = '{\"value\":1}' WHERE name = 'base'", lambda log: log.fact(W, "base")),
     "requests": ("data = '{\"a\":1}'", lambda log: log.requests(W)),
     "leases": ("token = 99", lambda log: log.lease(W)),
 }
@@ -63,14 +63,14 @@ def test_an_edited_row_is_found_when_it_is_read(store: Path, table: str, door: C
 
 @pytest.mark.parametrize("change", ["value = x'80049500'", "value = '[1'", "value = 7", "crc = 0", "crc = 'x'"])
 def test_a_planted_value_of_any_kind_is_found(store: Path, change: str) -> None:
-    edit(store, f"UPDATE facts SET {change}")
+    edit(store, f"UPDATE facts SET {change} WHERE name = 'base'")
 
     with Log.open(store) as log, pytest.raises(StoreDamaged):
         log.fact(W, "base")
 
 
 def test_text_that_is_not_utf8_is_found(store: Path) -> None:
-    edit(store, "UPDATE facts SET value = CAST(x'ff' AS TEXT)")
+    edit(store, "UPDATE facts SET value = CAST(x'ff' AS TEXT) WHERE name = 'base'")
 
     with Log.open(store) as log, pytest.raises(StoreDamaged):
         log.fact(W, "base")
@@ -152,5 +152,5 @@ def test_what_a_dead_maker_left_half_made_is_made_anew(tmp_path: Path) -> None:
     with Log.open(tmp_path) as log, log.write() as tx:
         tx.event("SYSTEM_STARTUP", "system", "setup", {})
 
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["events.db", "events.lock", "mark"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["events.db", "events.lock", "events.tide", "mark"]
     assert (tmp_path / "events.db").stat().st_mode & 0o777 == 0o600
