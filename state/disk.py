@@ -131,6 +131,8 @@ _VALUES = "SELECT key, expire_time, raw, mode, filename, value FROM Cache"
 _KEYS = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"
 _KEYS_DESCENDING = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT ?"
 _MOST_AT_ONCE = 500
+_EXPIRING = "CREATE INDEX Cache_expire_time ON Cache (expire_time) WHERE expire_time IS NOT NULL"
+"""diskcache's has a line for every row, and a page more in every commit, for rows that do not expire."""
 
 
 def _examine(path: str, marked: int) -> None:
@@ -191,6 +193,7 @@ class Table(diskcache.Cache):
                 sqlite_mmap_size=0,
                 sqlite_synchronous=self._synchronous,
             )
+            self._index_what_expires()
         except BaseException:
             self.close()
             raise
@@ -203,6 +206,11 @@ class Table(diskcache.Cache):
             for pragma in (f"synchronous = {self._synchronous}", "mmap_size = 0", "trusted_schema = 0"):
                 self._one.execute(f"PRAGMA {pragma}")
         return self._one
+
+    def _index_what_expires(self) -> None:
+        (made,) = self._con.execute("SELECT sql FROM sqlite_master WHERE name = 'Cache_expire_time'").fetchone()
+        if made != _EXPIRING:
+            self._con.executescript(f"BEGIN IMMEDIATE; DROP INDEX Cache_expire_time; {_EXPIRING}; COMMIT")
 
     def close(self) -> None:
         """Close the connection."""
