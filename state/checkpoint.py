@@ -78,6 +78,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         self._documents = Documents(self._store)
         self._segments = Segments(self._store)
         self._reader = Reader(self._store, self._documents, self._segments)
+        self._patience = _PATIENCE if durability == "power" else 0.0
         self._writers: dict[Place, bytes] = {}
         self._store.rolled_back = self._writers.clear
 
@@ -170,7 +171,8 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         """Store what a task wrote after a checkpoint.
 
         The first write of an index stays, so a task that runs again changes nothing; those of LangGraph's own channels
-        (error, interrupt, resume) are replaced. Waits for up to a millisecond for a checkpoint to be written with.
+        (error, interrupt, resume) are replaced. Where a commit waits for the disk, this waits for up to a millisecond for
+        a checkpoint to be written with.
 
         Raises:
             StrettoError: The disk refused, or another process kept the store locked; nothing was written.
@@ -196,7 +198,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
             self._reader.forget(place)
 
         urgent = any(index < 0 for index, _, _ in encoded)
-        self._store.write(work, 0.0 if urgent else _PATIENCE)
+        self._store.write(work, 0.0 if urgent else self._patience)
 
     def _amend(self, key: bytes, made: Sequence[Write]) -> None:
         """Add writes to a row that is there."""

@@ -67,7 +67,9 @@ def cut(rope: Rope, start: int, end: int) -> Rope:
     for piece in rope:
         size = length(piece)
         low, high = max(start - position, 0), min(end - position, size)
-        if low < high:
+        if low == 0 and high == size:
+            found.append(piece)
+        elif low < high:
             found.append(
                 Slice(piece.digest, piece.offset + low, high - low) if isinstance(piece, Slice) else piece[low:high]
             )

@@ -18,10 +18,10 @@ DIGEST_SIZE = 16
 _FORMAT = 2
 _PLAIN, _DEFLATED, _PRIMED = 0, 1, 2
 _HEADS = {encoding: bytes((_FORMAT, encoding)) for encoding in (_PLAIN, _DEFLATED, _PRIMED)}
-_WORTH_DEFLATING = 400
+_WORTH_DEFLATING = 1024
 """Below, it takes longer than it saves: the rows of small states are read and written most."""
-_SMALL, _PRIMED_UP_TO = 1024, 4096
-_WINDOW = -13
+_PRIMED_UP_TO = 4096
+_WINDOW, _MEMORY = -13, 5
 _WORDS = (
     b"\xa6__root__\xaf__pregel_tasks\xa9interrupt\xadscheduled\xadtask_path\x94\xbelangchain_core.messages.system"
     b"\xadSystemMessage\x94\xbclangchain_core.messages.tool\xabToolMessage\xactool_call_id\xa8artifact\xa6status"
@@ -79,10 +79,7 @@ def pack(value: bytes) -> tuple[bytes, bytes]:
     if len(value) < _WORTH_DEFLATING:
         return _HEADS[_PLAIN], value
     if len(value) <= _PRIMED_UP_TO:
-        window, memory = (
-            (-12, 2) if len(value) <= _SMALL else (_WINDOW, 5)
-        )  # less to set up where there is little to do
-        deflate = zlib.compressobj(1, zlib.DEFLATED, window, memory, zlib.Z_DEFAULT_STRATEGY, _WORDS)
+        deflate = zlib.compressobj(1, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, _WORDS)
         encoding, small = _PRIMED, deflate.compress(value) + deflate.flush()
     else:
         encoding, small = _DEFLATED, zlib.compress(value, 1)

@@ -65,7 +65,10 @@ class Segments:
         return [kind, *(piece if isinstance(piece, bytes) else list(piece) for piece in rope)]
 
     def _resembling(self, thread: str, base: Stored | None) -> tuple[Rope, bytes] | None:
-        return (rope_of(base), self.fetch(thread, base)) if base and _inline(base) is None else None
+        if not base or _inline(base) is not None:
+            return None
+        rope = rope_of(base)
+        return rope, self._fetch(thread, rope)
 
     def _keep(self, thread: str, segment: bytes) -> bytes:
         base = self._alike(thread, segment)
@@ -98,9 +101,9 @@ class Segments:
             StoreDamaged: A segment is missing, or not what was written.
         """
         inline = _inline(value)
-        if inline is not None:
-            return inline
-        rope = rope_of(value)
+        return self._fetch(thread, rope_of(value)) if inline is None else inline
+
+    def _fetch(self, thread: str, rope: Rope) -> bytes:
         known = self._recall(rope)
         if known is None:
             segments = self._segments(thread, {piece.digest for piece in rope if isinstance(piece, Slice)})
