@@ -25,6 +25,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, cast
 
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
@@ -44,9 +45,10 @@ from stretto.state import migration, pruning
 from stretto.state.blobs import BlobStore
 from stretto.state.disk import Durability
 from stretto.state.documents import Document, Documents, Place, Write, dump_document, dump_writes, load_writes, mark
+from stretto.state.encoding import Encoder
 from stretto.state.errors import BadInput, StoreDamaged
 from stretto.state.keys import join
-from stretto.state.reading import KINDS, Encoded, Raw, Reader, damaged
+from stretto.state.reading import Encoded, Raw, Reader, damaged
 from stretto.state.segments import Segments, Stored
 
 _PATIENCE = 0.001
@@ -78,6 +80,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         self._documents = Documents(self._store)
         self._segments = Segments(self._store)
         self._reader = Reader(self._store, self._documents, self._segments)
+        self._encoder = Encoder({AIMessage, HumanMessage, SystemMessage, ToolMessage})
         self._patience = _PATIENCE if durability == "power" else 0.0
         self._writers: dict[Place, bytes] = {}
         self._store.rolled_back = self._writers.clear
@@ -210,10 +213,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         self._store.set(key, dump_writes(self.serde, list(kept.values())))
 
     def _encode(self, value: object) -> Encoded:
-        kind, data = self.serde.dumps_typed(value)
-        if kind not in KINDS:
-            raise TypeError(f"{kind!r} is not an encoding that may be loaded again")
-        return kind, bytes(data)
+        return self._encoder.encode(self.serde, value)
 
     # Reading
 

@@ -60,7 +60,10 @@ class Segments:
         """Store what is new in a value, given one that it may resemble."""
         if len(data) <= INLINE:
             return [kind, data]
-        rope = weave(data, self._resembling(thread, base), lambda segment: self._keep(thread, segment))
+        resembling = self._resembling(thread, base)
+        rope = weave(data, resembling, lambda segment: self._keep(thread, segment))
+        if resembling:
+            self._forget(resembling[0])  # read again, it is made of its segments: they stay
         self._remember(rope, data)
         return [kind, *(piece if isinstance(piece, bytes) else list(piece) for piece in rope)]
 
@@ -151,8 +154,12 @@ class Segments:
             self._memory.move_to_end(name)
         return data
 
+    def _forget(self, name: bytes | Rope) -> None:
+        self._size -= len(self._memory.pop(name, b""))
+
     def _remember(self, name: bytes | Rope, data: bytes) -> None:
-        self._size += len(data) - len(self._memory.pop(name, b""))
+        self._forget(name)
+        self._size += len(data)
         self._memory[name] = data
         while self._size > _IN_MEMORY and len(self._memory) > 1:
             self._size -= len(self._memory.popitem(last=False)[1])
