@@ -94,6 +94,7 @@ class BlobStore:
                 self._ask(Table.verify_schema)
                 self._ask(Table.prove)
                 self._settle(migrate)
+                self._ask(Table.reserve_log)
             except BaseException:
                 self.close()
                 raise

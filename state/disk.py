@@ -131,6 +131,7 @@ _VALUES = "SELECT key, expire_time, raw, mode, filename, value FROM Cache"
 _KEYS = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"
 _KEYS_DESCENDING = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT ?"
 _MOST_AT_ONCE = 500
+_LOG = 2 << 20
 _EXPIRING = "CREATE INDEX Cache_expire_time ON Cache (expire_time) WHERE expire_time IS NOT NULL"
 """diskcache's has a line for every row, and a page more in every commit, for rows that do not expire."""
 
@@ -251,6 +252,25 @@ class Table(diskcache.Cache):
             f"The cache in {self._directory!r} is not one of diskcache 5.6.3: {why}. Nothing was read from it.",
             next_steps=("Install diskcache==5.6.3, or restore the folder from a backup.",),
         )
+
+    def reserve_log(self) -> None:
+        """Make room in the write-ahead log, where commits wait for the disk: to overwrite takes half of appending.
+
+        Done by writing more than the cache holds, and taking it back. Without room on the disk, nothing is done.
+        """
+        log = Path(self._directory, "cache.db-wal")
+        if self._synchronous < _SYNCHRONOUS["power"] or (log.exists() and log.stat().st_size >= _LOG):
+            return
+        (cached,) = self._con.execute("PRAGMA cache_size").fetchone()
+        self._con.execute("PRAGMA cache_size = 10")
+        self.begin()
+        try:
+            self._con.execute(_INSERT.replace("?)", "zeroblob(?))"), (b"\0", 0, None, _LOG))
+        except sqlite3.OperationalError:
+            pass
+        finally:
+            self.end()
+            self._con.execute(f"PRAGMA cache_size = {cached:d}")
 
     def counted(self) -> int:
         """How many rows there are, as diskcache counts them."""
