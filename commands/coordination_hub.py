@@ -4,13 +4,13 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, cast
 
-from stretto.commands import hub_savepoints
+from stretto.commands import hub_savepoints, hub_tuning
 from stretto.commands.app import App, require_supported
 from stretto.commands.coordinating import created, looking, reading, settle, workflow_named, writing
 from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
-from stretto.graph import coordination
+from stretto.graph import coordination, savepoints
 from stretto.state.errors import BadInput
 from stretto.state.figures import WorkflowView
 from stretto.state.log import Log
@@ -106,11 +106,12 @@ def _start(invocation: Invocation, app: App, asked: str) -> Reply:
     with looking(app) as desk:
         row = coordination.row_of(desk.tx, workflow_named(invocation))
         coordination.startable(desk.tx, row, asked)
-    tree = hub_savepoints.keep_files(app, row) if hub_savepoints.wanted(row) else ""
+    kept = hub_savepoints.keep_files(app, row) if hub_savepoints.wanted(row) else None
     with writing(app) as desk:
         row = coordination.row_of(desk.tx, row.id)
         name = coordination.startable(desk.tx, row, asked)
-        hub_savepoints.before_phase(desk, row, name, tree)
+        if kept:
+            savepoints.make(desk.tx, row, f"pre_{name}", "phase_boundary", kept)
         coordination.start_phase(desk.tx, row, name)
     return _moved(invocation, app, desk.tx.ids, row.id, f"{row.id}: phase {name} has begun.")
 
@@ -118,12 +119,13 @@ def _start(invocation: Invocation, app: App, asked: str) -> Reply:
 def end_phase(invocation: Invocation, app: App) -> Reply:
     """`complete-phase`, `fail-phase` and `skip-phase`."""
     outcome = {"complete": "completed", "fail": "failed", "skip": "skipped"}[invocation.operation.partition("-")[0]]
+    reason = _reason(invocation, outcome)
+    kept = hub_savepoints.if_due(app, workflow_named(invocation))
     with writing(app) as desk:
         row = coordination.row_of(desk.tx, workflow_named(invocation))
         name = coordination.phase_named(row, invocation.words[0].text)
-        facts = _reason(invocation, outcome)
-        coordination.end_phase(desk.tx, row, name, outcome, facts)
-    return _moved(invocation, app, desk.tx.ids, row.id, f"{row.id}: phase {name} is {outcome}.")
+        coordination.end_phase(desk.tx, row, name, outcome, reason)
+    return _moved(invocation, app, [*kept, *desk.tx.ids], row.id, f"{row.id}: phase {name} is {outcome}.")
 
 
 def _reason(invocation: Invocation, outcome: str) -> dict[str, Any]:
@@ -280,6 +282,8 @@ OPERATIONS: dict[str, Handle] = {
     "checkpoint": hub_savepoints.checkpoint,
     "restore": hub_savepoints.restore,
     "rollback": hub_savepoints.restore,
+    "configure-performance": hub_tuning.configure_performance,
+    "adaptive-checkpoints": hub_tuning.adaptive_checkpoints,
     "pause": pause,
     "resume": resume,
     "get-status": get_status,

@@ -1,16 +1,18 @@
 """/coordination-hub checkpoint, restore and rollback: named checkpoints of a workflow and of the project's files."""
 
 import asyncio
+import time
 from typing import Any
 
 from stretto.agents import savepoints as files
 from stretto.commands.app import App
-from stretto.commands.coordinating import Desk, looking, workflow_named, writing
+from stretto.commands.coordinating import looking, workflow_named, writing
 from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
-from stretto.graph import coordination, savepoints
-from stretto.graph.savepoints import Savepoint
+from stretto.graph import coordination, intervals, savepoints
+from stretto.graph.savepoints import Kept, Savepoint
+from stretto.state.chosen import chosen as settings
 from stretto.state.errors import BadInput
 from stretto.state.rows import WorkflowRow
 from stretto.state.store import find_project
@@ -27,24 +29,35 @@ def checkpoint(invocation: Invocation, app: App) -> Reply:
     with looking(app) as desk:
         row = coordination.row_of(desk.tx, workflow_named(invocation))
         coordination.coordinated(row)
-    tree = keep_files(app, row)
+    kept = keep_files(app, row)
     with writing(app) as desk:
-        kept = savepoints.make(desk.tx, row, name, "manual", tree)
-    result = {"checkpoint_id": kept.id, "name": name, "files": tree, "digest": kept.digest}
+        made = savepoints.make(desk.tx, row, name, "manual", kept)
+    result = {"checkpoint_id": made.id, "name": name, "files": kept.tree, "digest": made.digest}
     steps = (f"stretto coordination-hub restore {row.id} {name.split()[0]}",)
-    text = f"{row.id}: checkpoint {name!r} is kept as {kept.id}, with the project's files."
+    text = f"{row.id}: checkpoint {name!r} is kept as {made.id}, with the project's files."
     return Reply("coordination-hub", text, result, invocation.operation, row.id, tuple(desk.tx.ids), steps)
 
 
-def keep_files(app: App, row: WorkflowRow) -> str:
-    """Keep the project's files; return the tree that holds them."""
-    return asyncio.run(files.keep(find_project(app.project), app.directory, row.id))
+def keep_files(app: App, row: WorkflowRow) -> Kept:
+    """Keep the project's files. Not within a transaction: others should not wait for git to write to the log."""
+    began = time.perf_counter()
+    tree = asyncio.run(files.keep(find_project(app.project), app.directory, row.id))
+    return Kept(tree, time.perf_counter() - began)
 
 
-def before_phase(desk: Desk, row: WorkflowRow, phase: str, tree: str) -> None:
-    """The checkpoint that is made before a phase starts."""
-    if wanted(row):
-        savepoints.make(desk.tx, row, f"pre_{phase}", "phase_boundary", tree)
+def if_due(app: App, name: str) -> tuple[str, ...]:
+    """Keep a running workflow's state when its last checkpoint is too old; return the ids of the events."""
+    with looking(app) as desk:
+        row = coordination.row_of(desk.tx, name)
+        chosen = settings(desk.tx.database, intervals.CHECKPOINTS)
+        if not chosen.version or row.status != "RUNNING":
+            return ()
+        if not intervals.due(desk.tx.database, row.id, chosen.value, desk.now):
+            return ()
+    kept = keep_files(app, row)
+    with writing(app) as desk:
+        savepoints.make(desk.tx, row, f"at_{row.phase}", "interval", kept)
+    return tuple(desk.tx.ids)
 
 
 def wanted(row: WorkflowRow) -> bool:
@@ -76,8 +89,8 @@ def _restored(
 ) -> Reply:
     project = find_project(app.project)
     before = keep_files(app, row)
-    with writing(app) as kept:
-        backup = savepoints.make(kept.tx, row, f"before_{found.name}", "before_restore", before)
+    with writing(app) as first:
+        backup = savepoints.make(first.tx, row, f"before_{found.name}", "before_restore", before)
     back = asyncio.run(files.give_back(project, app.directory, found.snapshot["files"]))
     touched = (*back.changed, *back.returned, *back.removed)
     with writing(app) as desk:
@@ -92,5 +105,5 @@ def _restored(
         *([f"a place is kept for an alternative to {facts['alternative_for']}"] if "alternative_for" in facts else []),
     ]
     steps = (f"stretto coordination-hub restore {row.id} {backup.id}   (takes this back)",)
-    wrote = (*kept.tx.ids, *desk.tx.ids)
+    wrote = (*first.tx.ids, *desk.tx.ids)
     return Reply("coordination-hub", "\n".join(lines), result, invocation.operation, row.id, wrote, steps)

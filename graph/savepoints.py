@@ -67,17 +67,22 @@ def find(database: Database, workflow_id: str, asked: str) -> tuple[Savepoint, i
     return named[-1], len(named) - 1
 
 
-def make(tx: Transaction, row: WorkflowRow, name: str, kind: Kind, files: str) -> Savepoint:
-    """Keep a checkpoint and write CHECKPOINT_CREATED.
+class Kept(NamedTuple):
+    """The project's files as they are: the tree that holds them, and how many seconds it took to make it."""
 
-    `files` is the tree that holds the project's files as they are; empty where there is none.
+    tree: str
+    seconds: float
+
+
+def make(tx: Transaction, row: WorkflowRow, name: str, kind: Kind, files: Kept) -> Savepoint:
+    """Keep a checkpoint and write CHECKPOINT_CREATED.
 
     Raises:
         BadInput: The name cannot stand in an event.
     """
     if not name or len(name) > 100 or not all(c.isalnum() or c in "_.- " for c in name) or not name.isascii():
         raise BadInput(f"{name[:40]!r} is no name of a checkpoint: letters, digits, '_', '-', '.'.", field="name")
-    parts = _parts(tx, row, files)
+    parts = _parts(tx, row, files.tree)
     snapshot = {"seq": last_seq(tx.database) + 1, "status": row.status, "phase": row.phase, **parts}
     new = Savepoint(f"ckpt_{row.id}_{snapshot['seq']}", row.id, name, kind, tx.now, snapshot, digest(snapshot))
     tx.database.put("savepoints", (*new[:5], wire.compact(snapshot), new.digest))
@@ -86,6 +91,7 @@ def make(tx: Transaction, row: WorkflowRow, name: str, kind: Kind, files: str) -
         "name": name,
         "checkpoint_type": kind,
         "trigger": "manual" if kind == "manual" else "automatic",
+        "seconds": round(files.seconds, 6),
         "state_snapshot": {f"{part}_hash": digest(value) for part, value in parts.items()},
     }
     tx.event("CHECKPOINT_CREATED", row.id, row.phase, facts)

@@ -48,14 +48,18 @@ Handler = Callable[[Sequence[Event]], object]
 class Pace(NamedTuple):
     """How events are gathered: a batch is full at `size`, and the first of it waits no longer than `seconds`.
 
-    With 0 seconds whatever there is is handed over at once.
+    With 0 seconds whatever there is is handed over at once. An `adaptive` pace gathers only while events come faster
+    than that: what comes after a pause as long is handed over at once.
     """
 
     size: int = 20
     seconds: float = 0.05
+    adaptive: bool = False
 
 
 DEFAULT_PACE = Pace()
+DELIVERY = "delivery"
+"""The choice that says how events are gathered for subscribers that do not say it themselves."""
 
 
 class Subscription:
@@ -71,6 +75,7 @@ class Subscription:
         self._bell = Bell.hang(log.directory)
         held.callback(self._bell.close)
         self._stopping = False
+        self._handed = -math.inf
         self._dirty_since = math.inf
         self._rewind()
 
@@ -82,7 +87,7 @@ class Subscription:
         wanted: Filter | None = None,
         *,
         after: int | None = None,
-        pace: Pace = DEFAULT_PACE,
+        pace: Pace | None = None,
         delays: Sequence[float] = DELAYS,
     ) -> Self:
         """Take a subscription up where it stands, or begin one.
@@ -92,7 +97,7 @@ class Subscription:
             name: What it is called in the store.
             wanted: Which events; None is those it wanted before, or all. A change holds for what was not handed over.
             after: The number of the event after which a new one begins; None is the newest, so that it gets what comes.
-            pace: How events are gathered.
+            pace: How events are gathered; None is what was chosen for the store, else `DEFAULT_PACE`.
             delays: Seconds before each further try of an event that failed; after these it is a dead letter.
 
         Raises:
@@ -101,10 +106,11 @@ class Subscription:
             StoreDamaged: As for `Log.open`.
         """
         ids.workflow_id(name, field="subscription")
-        if pace.size < 1 or not 0 <= pace.seconds < math.inf:
+        if pace and (pace.size < 1 or not 0 <= pace.seconds < math.inf):
             raise BadInput(f"A batch cannot be of {pace.size} events or {pace.seconds:g} s.", field="pace")
         with ExitStack() as held:
             log = held.enter_context(Log.open(directory, durability="process"))  # a lost cursor only repeats events
+            pace = pace or Pace(**log.chosen(DELIVERY).value)
             _serve_alone(directory, name, held)
             row = _begin(log, name, wanted, after)
             return cls(log, row, pace, delays, held.pop_all())
@@ -187,11 +193,16 @@ class Subscription:
             batch += self._look(self._pace.size - len(batch))
             now = time.monotonic()
             if batch:
-                due = min(due, now + self._pace.seconds)
+                due = min(due, now + self._patience(now))
             if len(batch) == self._pace.size or now >= due:
                 return batch
             self._rest(min(due - now, LOOK_SECONDS))
         return []
+
+    def _patience(self, now: float) -> float:
+        """How long the first event of a batch may wait for others."""
+        calm = self._pace.adaptive and now - self._handed >= self._pace.seconds
+        return 0.0 if calm else self._pace.seconds
 
     def _look(self, room: int) -> list[Event]:
         """Up to `room` events that are wanted."""
@@ -238,7 +249,7 @@ class Subscription:
 
     def _passed(self, seq: int) -> None:
         self._done = seq
-        now = time.monotonic()
+        self._handed = now = time.monotonic()
         self._dirty_since = min(self._dirty_since, now)
         if self._row.tries or now >= self._dirty_since + SETTLE_SECONDS:
             self._settle()
