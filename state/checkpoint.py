@@ -44,7 +44,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from stretto.state import migration, pruning
 from stretto.state.blobs import BlobStore
 from stretto.state.disk import Durability
-from stretto.state.documents import Document, Documents, Place, Write, dump_document, dump_writes, load_writes, mark
+from stretto.state.documents import Document, Documents, Place, Write, dump_document, dump_writes, mark
 from stretto.state.encoding import Encoder
 from stretto.state.errors import BadInput, StoreDamaged
 from stretto.state.keys import join
@@ -174,8 +174,8 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         """Store what a task wrote after a checkpoint.
 
         The first write of an index stays, so a task that runs again changes nothing; those of LangGraph's own channels
-        (error, interrupt, resume) are replaced. Where a commit waits for the disk, this waits for up to a millisecond for
-        a checkpoint to be written with.
+        (error, interrupt, resume) are replaced. Where a commit waits for the disk, waits for up to a millisecond for a
+        checkpoint to be written with.
 
         Raises:
             StrettoError: The disk refused, or another process kept the store locked; nothing was written.
@@ -200,7 +200,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
                 for index, channel, value in encoded
             ]
             if self._store.add(key, dump_writes(self.serde, made)) is None:
-                self._amend(key, made)
+                self._documents.amend(self.serde, key, made)
             note()
 
         if not self._patience and all(len(data) <= INLINE for _, _, (_, data) in encoded):
@@ -209,15 +209,6 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
                 return
         urgent = any(index < 0 for index, _, _ in encoded)
         self._store.write(work, 0.0 if urgent else self._patience)
-
-    def _amend(self, key: bytes, made: Sequence[Write]) -> None:
-        """Add writes to a row that is there."""
-        row = self._store.get(key)
-        kept = {write.number: write for write in load_writes(self.serde, row.value)} if row else {}
-        for write in made:
-            if write.number < 0 or write.number not in kept:
-                kept[write.number] = write
-        self._store.set(key, dump_writes(self.serde, list(kept.values())))
 
     def _encode(self, value: object) -> Encoded:
         return self._encoder.encode(self.serde, value)

@@ -178,6 +178,15 @@ class Documents:
             self._known.popitem(last=False)
         return document
 
+    def amend(self, serde: Serializer, key: bytes, made: Sequence[Write]) -> None:
+        """Add writes to a row of them that is there."""
+        row = self._store.get(key)
+        kept = {write.number: write for write in load_writes(serde, row.value)} if row else {}
+        for write in made:
+            if write.number < 0 or write.number not in kept:
+                kept[write.number] = write
+        self._store.set(key, dump_writes(serde, list(kept.values())))
+
     def newest(self, thread: str, namespace: str) -> Place | None:
         """The newest checkpoint of a namespace; no value is read."""
         return next(self.places(thread, namespace), None)

@@ -8,7 +8,7 @@ that is much like another of its thread is deflated with that one's help, and na
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 from stretto.state.blobs import BlobStore
 from stretto.state.errors import StoreDamaged
@@ -47,6 +47,9 @@ def _inline(value: Stored) -> bytes | None:
     return value[1] if len(value) == 2 and type(value[1]) is bytes else None
 
 
+T = TypeVar("T")
+
+
 class Segments:
     """Keeps and fetches values of all threads in a store. To be used within its transactions and snapshots."""
 
@@ -55,23 +58,35 @@ class Segments:
         self._memory: OrderedDict[bytes | Rope, bytes] = OrderedDict()
         self._size = 0
         self._bases: dict[str, deque[bytes]] = {}
+        self._recent: dict[str, deque[Rope]] = {}
 
     def keep(self, thread: str, kind: str, data: bytes, base: Stored | None) -> Stored:
         """Store what is new in a value, given one that it may resemble."""
         if len(data) <= INLINE:
             return [kind, data]
-        resembling = self._resembling(thread, base)
-        rope = weave(data, resembling, lambda segment: self._keep(thread, segment))
+        resembling = self._replaced(thread, base)
         if resembling:
             self._forget(resembling[0])  # read again, it is made of its segments: they stay
+        rope = weave(data, resembling or self._passed_on(thread, data), lambda segment: self._keep(thread, segment))
         self._remember(rope, data)
+        _push(self._recent, thread, rope)
         return [kind, *(piece if isinstance(piece, bytes) else list(piece) for piece in rope)]
 
-    def _resembling(self, thread: str, base: Stored | None) -> tuple[Rope, bytes] | None:
+    def _replaced(self, thread: str, base: Stored | None) -> tuple[Rope, bytes] | None:
         if not base or _inline(base) is not None:
             return None
         rope = rope_of(base)
         return rope, self._fetch(thread, rope)
+
+    def _passed_on(self, thread: str, data: bytes) -> tuple[Rope, bytes] | None:
+        """A value of the thread that ends in the same way: what is put in passes from one channel to the next."""
+        end = memoryview(data)[len(data) // 2 :]
+        for rope in reversed(self._recent.get(thread, ())):
+            known = self._recall(rope)
+            if known is not None and known.endswith(end):
+                needed = [_key(thread, piece.digest) for piece in rope if isinstance(piece, Slice)]
+                return (rope, known) if all(map(self._store.has, needed)) else None
+        return None
 
     def _keep(self, thread: str, segment: bytes) -> bytes:
         base = self._alike(thread, segment)
@@ -82,9 +97,7 @@ class Segments:
             raise StoreDamaged(f"the segment {digest.hex()} of thread {thread!r} is not what was written")
         self._remember(digest, segment)
         if base is None and len(segment) in _CAN_BE_BASE:
-            self._bases.setdefault(thread, deque(maxlen=_BASES)).append(digest)
-            if len(self._bases) > _THREADS:
-                del self._bases[next(iter(self._bases))]
+            _push(self._bases, thread, digest)
         return digest
 
     def _alike(self, thread: str, segment: bytes) -> bytes | None:
@@ -163,6 +176,12 @@ class Segments:
         self._memory[name] = data
         while self._size > _IN_MEMORY and len(self._memory) > 1:
             self._size -= len(self._memory.popitem(last=False)[1])
+
+
+def _push(recent: dict[str, deque[T]], thread: str, item: T) -> None:
+    recent.setdefault(thread, deque(maxlen=_BASES)).append(item)
+    if len(recent) > _THREADS:
+        del recent[next(iter(recent))]
 
 
 def digests(values: Iterable[Stored]) -> set[bytes]:
