@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stretto.state.blobs import BlobStore
 from stretto.state.errors import StoreDamaged
-from stretto.state.keys import Range
+from stretto.state.keys import Range, below
 from stretto.state.ropes import Piece, Rope, Slice, common_prefix, common_suffix, cut, length, weave
 from stretto.state.segments import Segments
 
@@ -142,3 +142,34 @@ def test_a_slice_that_reaches_beyond_its_segment_is_damage(store: BlobStore) -> 
     for wrong in ([piece[0], 1, 1000], [piece[0], -1, 10], [piece[0], 0], [b"x" * 16, 0, 10], ["x", 0, 1], 7):
         with pytest.raises(StoreDamaged):
             Segments(store).fetch("t", [kind, wrong])
+
+
+def test_a_value_that_passes_on_to_another_channel_is_stored_once(store: BlobStore) -> None:
+    segments = Segments(store)
+    data = random.Random(1).randbytes(50_000)
+    with store.transaction():
+        first = segments.keep("t", "msgpack", b"\x81\xa8messages" + data, None)
+        rows = len(store.keys(below(b"")))
+
+        second = segments.keep("t", "msgpack", data, None)
+
+        assert len(store.keys(below(b""))) == rows
+    assert Segments(store).fetch("t", first) == b"\x81\xa8messages" + data
+    assert Segments(store).fetch("t", second) == data
+
+
+def test_a_value_is_not_made_of_one_that_was_taken_back(store: BlobStore) -> None:
+    segments = Segments(store)
+    data = random.Random(1).randbytes(50_000)
+
+    def fail() -> None:
+        segments.keep("t", "msgpack", data, None)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        store.write(fail)
+
+    with store.transaction():
+        value = segments.keep("t", "msgpack", b"\x81\xa8messages" + data, None)
+
+    assert Segments(store).fetch("t", value) == b"\x81\xa8messages" + data
