@@ -39,6 +39,7 @@ HANDLERS = {
     "subagents": "subagents",
     "workflow-status": "workflow_status",
     "coordination-hub": "coordination_hub",
+    "dependency-resolver": "dependency_resolver",
 }
 """Slash commands that this version has, and the modules that handle them."""
 VERBS = ("events", "logs", "diff", "cancel", "undo", "brief", "check", "steer", "mcp", "setup")

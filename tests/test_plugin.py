@@ -69,7 +69,6 @@ def test_a_command_documents_only_flags_that_its_grammar_knows(name: str) -> Non
 
     flags = {line.split()[0].partition("=")[0].removeprefix("--") for line in lines if line.strip().startswith("--")}
 
-    assert flags or not lines
     assert flags <= set(COMMANDS[name].flags)
 
 

@@ -14,7 +14,7 @@ from tests.commands.test_coordination_hub import hub, told, types
 
 
 def gathered(store: Path, pauses: list[float]) -> tuple[list[int], list[float]]:
-    """The sizes of the batches in which a subscriber gets an event after each pause; how long the first of each took."""
+    """The sizes of the batches in which a subscriber gets an event after each pause; how long their first waited."""
     sizes: list[int] = []
     waits: list[float] = []
     with Subscription.open(store, "mine") as mine, Log.open(store, durability="process") as log:
