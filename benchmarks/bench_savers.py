@@ -169,6 +169,8 @@ def fanning(saver: Saver, draw: random.Random, width: int) -> Any:
 # Workloads: each makes ready up to its first yield, and does one unit from each yield to the next
 
 Course = Iterator[None]
+BATCH = 20
+"""So many of what takes less than a millisecond are a unit."""
 
 
 def trivial(saver: Saver, runs: int = 6, steps: int = 25) -> Course:
@@ -200,7 +202,7 @@ def long_chat(saver: Saver, turns: int = 100) -> Course:
         yield
 
 
-def small_change(saver: Saver, puts: int = 200, batch: int = 20) -> Course:
+def small_change(saver: Saver, puts: int = 200) -> Course:
     draw = random.Random(5)
     messages = [HumanMessage(prose(draw, 2048), id=str(number)) for number in range(50)]
     version = saver.get_next_version(None, None)
@@ -221,14 +223,14 @@ def small_change(saver: Saver, puts: int = 200, batch: int = 20) -> Course:
         saver.put_writes(at, [("number", number + 1)], f"task-{number}", "~p")
         versions["number"] = saver.get_next_version(versions["number"], None)
         new = {"number": versions["number"]}
-        if (number + 1) % batch == 0:
+        if (number + 1) % BATCH == 0:
             yield
     found = saver.get_tuple(config("t"))
     assert found is not None
     assert found.checkpoint["channel_values"] == {"messages": messages, "number": puts - 1}
 
 
-def get_state(saver: Saver, reads: int = 300, batch: int = 10) -> Course:
+def get_state(saver: Saver, reads: int = 300) -> Course:
     draw = random.Random(3)
     log = [prose(draw, 200) for _ in range(20)]
     short, app = stepping(saver, 10), stepping(saver, 998)
@@ -237,8 +239,8 @@ def get_state(saver: Saver, reads: int = 300, batch: int = 10) -> Course:
     app.invoke({"number": 0, "note": "", "log": log}, config("t"), durability="sync")
     assert app.get_state(config("t")).values["number"] == 998
     yield
-    for _ in range(reads // batch):
-        for _ in range(batch):
+    for _ in range(reads // BATCH):
+        for _ in range(BATCH):
             app.get_state(config("t"))
         yield
 
@@ -254,11 +256,11 @@ class Workload(NamedTuple):
 
 
 WORKLOADS = (
-    Workload("trivial state, 25 steps", trivial, "run", (1.0, 1.0), 99),
-    Workload("fan-out 1-32-1, 50 KB of messages", fan_out, "run", (1.0, 1.0), 99),
-    Workload("chat of 100 turns, 400 KB at the end", long_chat, "turn", (1.4, 1.6), 9),
-    Workload("one small change in a 100 KB state", small_change, "20 puts", (1.5, 4.0), 99),
-    Workload("get_state among 1,000 checkpoints", get_state, "10 reads", (1.0, 1.0), 7),
+    Workload("trivial state, 25 steps", trivial, "a run", (1.0, 1.0), 99),
+    Workload("fan-out 1-32-1, 50 KB of messages", fan_out, "a run", (1.0, 1.0), 99),
+    Workload("chat of 100 turns, 400 KB at the end", long_chat, "a turn", (1.4, 1.6), 9),
+    Workload("one small change in a 100 KB state", small_change, f"{BATCH} puts", (1.5, 4.0), 99),
+    Workload("get_state among 1,000 checkpoints", get_state, f"{BATCH} reads", (1.0, 1.0), 7),
 )
 SIZES = {"chat of 100 turns, 400 KB at the end": 2**20, "one small change in a 100 KB state": 1024}
 """What the stored bytes of a workload may be at most: of all of it, or of one put."""
@@ -407,28 +409,28 @@ def tables(found: Mapping[str, Mapping[str, Sequence[Took]]]) -> Generator[str]:
         took = found[workload.name]
         for (ours, theirs), goal in zip(LEVELS.items(), workload.goals, strict=True):
             wall = ratio(took[ours], took[theirs], "wall")
-            reached = "yes" if goal is not None and float(wall.split()[0]) >= goal else "**no**"
+            reached = "yes" if float(wall.split()[0]) >= goal else "**no**"
             n = f"{len(took[ours])} x {took[ours][0].times}"
             cpu = ratio(took[ours], took[theirs], "cpu")
-            one = f"{middle(took[ours]):,.0f} µs a {workload.unit}"
+            one = f"{middle(took[ours]):,.0f} µs for {workload.unit}"
             yield f"| {workload.name} | {ours} | {n} | {wall} | {goal} | {reached} | {cpu} | {one} |"
     yield ""
     yield "| Workload | Stretto, bytes | SqliteSaver, bytes | Goal | Reached |"
     yield "|---|---|---|---|---|"
     for workload in present:
-        took, goal = found[workload.name], SIZES.get(workload.name)
-        per = 20 * took["power"][0].times if workload.act is small_change else 1
+        took, most = found[workload.name], SIZES.get(workload.name)
+        per = BATCH * took["power"][0].times if workload.act is small_change else 1
         bytes_ours = max(each.size for name in LEVELS for each in took[name]) / per
         bytes_theirs = max(each.size for name in LEVELS.values() for each in took[name]) / per
-        reached = "" if goal is None else "yes" if bytes_ours <= goal else "**no**"
+        reached = "" if most is None else "yes" if bytes_ours <= most else "**no**"
         name = f"{workload.name}: one put" if per > 1 else workload.name
-        yield f"| {name} | {bytes_ours:,.0f} | {bytes_theirs:,.0f} | {f'{goal:,}' if goal else ''} | {reached} |"
+        yield f"| {name} | {bytes_ours:,.0f} | {bytes_theirs:,.0f} | {f'{most:,}' if most else ''} | {reached} |"
     yield ""
     yield "| Workload | InMemorySaver, time for one |"
     yield "|---|---|"
     for workload in present:
         memory = middle(found[workload.name]["InMemorySaver"])
-        yield f"| {workload.name} | {memory:,.0f} µs a {workload.unit} |"
+        yield f"| {workload.name} | {memory:,.0f} µs for {workload.unit} |"
 
 
 PAGE = """\
