@@ -223,24 +223,6 @@ class BlobStore:
         if job.error is not None:
             raise job.error
 
-    def write_row(self, key: bytes, value: bytes, then: Callable[[], None]) -> bool:
-        """Store one row under a new key and do `then`, if nobody else is writing; whether that was so.
-
-        One statement is a transaction of its own, and leaves no gap in which other threads take their turns.
-
-        Raises:
-            StrettoError: As of `write`.
-        """
-        if not self._lock.acquire(blocking=False):
-            return False
-        try:
-            if self.add(key, value) is None:
-                return False
-            then()
-        finally:
-            self._lock.release()
-        return True
-
     def _joined(self, job: _Job, patience: float) -> bool:
         """Wait for somebody else to take the job along. Who has waited in vain does so ever more seldom."""
         if len(self._jobs) >= _ENOUGH:

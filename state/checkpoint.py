@@ -49,7 +49,7 @@ from stretto.state.encoding import Encoder
 from stretto.state.errors import BadInput, StoreDamaged
 from stretto.state.keys import join
 from stretto.state.reading import Encoded, Raw, Reader, damaged
-from stretto.state.segments import INLINE, Segments, Stored
+from stretto.state.segments import Segments, Stored
 
 _PATIENCE = 0.001
 _REMEMBERED = 4096
@@ -188,12 +188,6 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
             for index, (channel, value) in enumerate(writes)
         ]
 
-        def note() -> None:
-            self._writers[place] = self._writers.pop(place, b"") + mark(task_id)
-            if len(self._writers) > _REMEMBERED:
-                del self._writers[next(iter(self._writers))]
-            self._reader.forget(place)
-
         def work() -> None:
             made = [
                 Write(index, task_path, channel, self._segments.keep(thread, *value, None))
@@ -201,12 +195,11 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
             ]
             if self._store.add(key, dump_writes(self.serde, made)) is None:
                 self._documents.amend(self.serde, key, made)
-            note()
+            self._writers[place] = self._writers.pop(place, b"") + mark(task_id)
+            if len(self._writers) > _REMEMBERED:
+                del self._writers[next(iter(self._writers))]
+            self._reader.forget(place)
 
-        if not self._patience and all(len(data) <= INLINE for _, _, (_, data) in encoded):
-            made = [Write(index, task_path, channel, value) for index, channel, value in encoded]
-            if self._store.write_row(key, dump_writes(self.serde, made), note):
-                return
         urgent = any(index < 0 for index, _, _ in encoded)
         self._store.write(work, 0.0 if urgent else self._patience)
 
