@@ -29,11 +29,13 @@ def split_document(text: str) -> list[Statement]:
     Raises:
         BadInput: A quote is not closed, or the text cannot be a line (too long, a NUL).
     """
-    return list(_statements(received(text)))
+    return list(each_statement(text))
 
 
-def _statements(source: Source) -> Iterator[Statement]:
-    text, pos = source.text, 0
+def each_statement(text: str) -> Iterator[Statement]:
+    """The statements one by one, so that those before a quote that is not closed are had. Raises as above."""
+    source, pos = received(text), 0
+    text = source.text
     while pos < len(text):
         end = text.find("\n", pos)
         end = len(text) if end < 0 else end
