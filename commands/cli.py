@@ -42,7 +42,7 @@ HANDLERS = {
     "dependency-resolver": "dependency_resolver",
 }
 """Slash commands that this version has, and the modules that handle them."""
-VERBS = ("events", "logs", "diff", "cancel", "undo", "brief", "check", "steer", "mcp", "setup")
+VERBS = ("events", "logs", "diff", "cancel", "undo", "brief", "check", "steer", "mcp", "setup", "verify")
 Answer = Reply | Iterator[str]
 _WAITS = 3
 """Exit code of a command whose work waits for somebody. In the shell of an assistant that is no failure: its tool would
@@ -161,8 +161,8 @@ def _line(asked: _Asked, project: str) -> Invocation:
     return invocation._replace(flags=flags)
 
 
-def handle(invocation: Invocation) -> Reply:
-    """Hand an invocation to its handler.
+def handle(invocation: Invocation, app: App | None = None) -> Reply:
+    """Hand an invocation to its handler, with the folder, store and runner that its flags name, or with this `app`.
 
     Raises:
         BadInput: The command is known to the grammar, but this version does not have it.
@@ -174,7 +174,7 @@ def handle(invocation: Invocation) -> Reply:
             field="command",
             allowed=list(HANDLERS),
         )
-    reply: Reply = _imported(module).handle(invocation, _app(invocation))
+    reply: Reply = _imported(module).handle(invocation, app or _app(invocation))
     return reply
 
 

@@ -21,6 +21,7 @@ VERB_HELP = {
     "steer": ('steer ORDER "NOTE"', "say something to the agent that works on an order"),
     "mcp": ("mcp", "serve the Model Context Protocol on stdin and stdout"),
     "setup": ("setup [--remove]", "make /plan and /debug Stretto's in this project's Claude Code"),
+    "verify": ("verify FILE.md [--exact] [--only NAME] …", "run an integration document, and say what of it holds"),
     "line": ("line '/COMMAND …' | -", "run one raw slash line, given or from stdin"),
 }
 """What is no slash command: its form, and what it does."""
@@ -39,6 +40,12 @@ _DETAILS = {
     "setup": """\
   --remove          take them away again
   Every other command answers to its bare name without this.""",
+    "verify": """\
+  --exact           measurements and estimates must be as the document has them, too
+  --total-order     the order of events counts across workflows, too
+  --only NAME       only the example of this name, or the one whose name holds it
+  --keep            keep the projects and stores, and say where
+  Each example runs in a scratch project, under a simulated clock; nothing of yours is touched. docs/verify.md""",
     "line": """\
   The line is data: nothing in it is evaluated. `stretto line -` takes it from stdin, so that no shell sees it.""",
 }

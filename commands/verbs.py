@@ -1,4 +1,4 @@
-"""Verbs: on a workflow (events, logs, …), on a work order (brief, check, report, steer), and the MCP server."""
+"""Verbs: on a workflow (events, logs, …), on a work order (brief, check, report, steer), the MCP server, and more."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ _FORMS = {
     "steer": Form(("order", "note")),
     "mcp": Form(flags={"runner": TEXT}),
     "setup": Form(flags={"remove": SWITCH}),
+    "verify": Form(("file",), {"exact": SWITCH, "total-order": SWITCH, "only": TEXT, "keep": SWITCH}),
 }
 
 
@@ -133,6 +134,14 @@ def _setup(app: App, args: SimpleNamespace) -> Reply:
     return setup(app, remove=args.remove)
 
 
+def _verify(app: App, args: SimpleNamespace) -> Reply:
+    from stretto.commands.scenario import Rules
+    from stretto.commands.verify import verify
+
+    rules = Rules(exact=args.exact, total_order=vars(args)["total-order"])
+    return verify(app, args.file, rules=rules, only=args.only or "", keep=args.keep)
+
+
 _VERBS: dict[str, Callable[[App, SimpleNamespace], Reply | Iterator[str]]] = {
     "events": _events,
     "logs": _logs,
@@ -145,4 +154,5 @@ _VERBS: dict[str, Callable[[App, SimpleNamespace], Reply | Iterator[str]]] = {
     "steer": _steer,
     "mcp": _mcp,
     "setup": _setup,
+    "verify": _verify,
 }

@@ -1,0 +1,164 @@
+"""One example of a document, run: its lines through the parser and the handlers, its events held against the log."""
+
+import io
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from stretto.commands.cli import handle
+from stretto.commands.coordinating import reading, writing
+from stretto.commands.invocation import Invocation
+from stretto.commands.parse import parse_line
+from stretto.commands.reply import Reply
+from stretto.commands.scenario_checks import Checked, check
+from stretto.commands.scenario_compare import Compared, compare
+from stretto.commands.scenario_document import Bullet, Example, Step
+from stretto.commands.scenario_ground import Ground, make
+from stretto.commands.scenario_world import World
+from stretto.graph import coordination
+from stretto.state.errors import BadInput, InvalidTransition, StrettoError
+from stretto.state.machine import FINAL
+from stretto.state.wire import parse_event
+
+Outcome = Literal["done", "done with refusals", "failed"]
+CREATIONS = frozenset({"create", "create-workflow", "create-test-workflow"})
+"""Operations of the hub that do not end a moment: what is created in one is admitted together."""
+_NOT_IN_A_DOCUMENT = ("project", "store", "runner", "record")
+
+
+class Done(NamedTuple):
+    """How one step ended. `why` is the error, or what was refused; `events` are the ids of those it wrote."""
+
+    step: Step
+    outcome: Outcome
+    why: str = ""
+    events: tuple[str, ...] = ()
+
+
+class Ran(NamedTuple):
+    """What became of one example."""
+
+    example: Example
+    prepared: tuple[str, ...]
+    steps: tuple[Done, ...]
+    compared: tuple[Compared, ...]
+    bullets: tuple[tuple[Bullet, Checked | None], ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every line is done, every event seen as it should be, and no check failed."""
+        done = all(one.outcome != "failed" for one in self.steps)
+        return done and all(c.holds for c in self.compared) and all(c is None or c.holds for _, c in self.bullets)
+
+
+class Rules(NamedTuple):
+    """How strictly events are compared."""
+
+    exact: bool = False
+    total_order: bool = False
+
+
+def run_example(example: Example, root: Path, rules: Rules, note: Callable[[str], None]) -> Ran:
+    """Run an example in an empty folder, which becomes its project; `note` is told of each line before it runs.
+
+    Raises:
+        StrettoError: The project cannot be made.
+    """
+    ground = make(root, example)
+    scenario = _Scenario(ground)
+    done: list[Done] = []
+    for step in example.steps:
+        note(f"{step.line}: {first_words(step.text)}")
+        done.append(scenario.do(step))
+    scenario.finish()
+    with reading(ground.app) as log:
+        events = list(log.events())
+    compared = compare(example.expected, events, exact=rules.exact, total_order=rules.total_order)
+    bullets = tuple((one, check(one.check, events) if one.check else None) for one in example.bullets)
+    return Ran(example, ground.prepared, tuple(done), tuple(compared), bullets)
+
+
+def first_words(text: str, longest: int = 76) -> str:
+    """The first line of a statement, shortened."""
+    line = text.partition("\n")[0].rstrip(" \\")
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+class _Scenario:
+    """The lines of one example, on its ground."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._world = World(ground)
+        self._pending = False
+        """Whether something was created in this moment."""
+
+    def do(self, step: Step) -> Done:
+        """Carry out one step."""
+        if step.kind == "other":
+            return Done(step, "failed", step.problem)
+        try:
+            return self._injected(step) if step.kind == "event" else self._commanded(step)
+        except StrettoError as error:
+            return Done(step, "failed", f"{error.code}: {error.message}")
+        except Exception as error:  # noqa: BLE001 - one line that breaks must not hide what the others do
+            return Done(step, "failed", f"INTERNAL: {type(error).__name__}: {error}")
+
+    def finish(self) -> None:
+        """After the last line: the moment ends, and the workers go on until nothing is left to do."""
+        self._end_moment()
+        self._world.run_on()
+
+    def _end_moment(self) -> None:
+        if self._pending:
+            self._pending = False
+            self._world.end_moment()
+
+    def _commanded(self, step: Step) -> Done:
+        invocation = parse_line(step.text, project=self._ground.app.folder)
+        if foreign := [name for name in _NOT_IN_A_DOCUMENT if name in invocation.flags]:
+            raise BadInput(f"A document does not choose --{foreign[0]}: the verifier does.", field=f"--{foreign[0]}")
+        creates = _creates(invocation)
+        if not creates:
+            self._end_moment()
+        with redirect_stderr(io.StringIO()):  # what handlers say about their progress
+            reply = handle(invocation, self._ground.app)
+        if creates:
+            self._pending = True
+        else:
+            self._world.type_a_line()
+        return _outcome(step, reply)
+
+    def _injected(self, step: Step) -> Done:
+        """An event that the document lets happen, written as from outside."""
+        self._end_moment()
+        line = parse_event(step.text)
+        with writing(self._ground.app) as desk:
+            row = coordination.row_of(desk.tx, line.workflow_id)
+            if row.status in FINAL:
+                raise InvalidTransition(
+                    f"{row.id} is {row.status}; nothing more can happen to it.", field="workflow_id"
+                )
+            severity = "critical" if line.data.get("impact") == "critical" else "error"
+            desk.tx.event(line.type, row.id, line.phase, line.data, severity=severity, source="injected")
+        self._world.type_a_line()
+        return Done(step, "done", "injected", tuple(desk.tx.ids))
+
+
+def _creates(invocation: Invocation) -> bool:
+    return invocation.command == "coordination-hub" and invocation.operation in CREATIONS
+
+
+def _outcome(step: Step, reply: Reply) -> Done:
+    if reply.exit_code:
+        return Done(step, "failed", reply.text.partition("\n")[0], reply.events)
+    if refused := reply.result.get("refused"):
+        return Done(step, "done with refusals", _refusals(refused), reply.events)
+    return Done(step, "done", "", reply.events)
+
+
+def _refusals(refused: object) -> str:
+    if not isinstance(refused, Sequence) or isinstance(refused, str):
+        return str(refused)
+    return "; ".join(str(one) for one in refused)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
