@@ -6,6 +6,7 @@ completed or skipped. Where the phases stand is folded from the events.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from stretto.graph.coordinated import Coordinated, Dependency, Wait
@@ -15,6 +16,7 @@ from stretto.state.figures import WorkflowView
 from stretto.state.queries import event_page, fact, workflow_ids, workflow_row
 from stretto.state.rows import WorkflowRow
 from stretto.state.transaction import Transaction
+from stretto.state.units import said_seconds
 from stretto.state.view import apply
 
 RUNNER = "coordinated"
@@ -205,7 +207,13 @@ def end_phase(
         raise InvalidTransition(f"Phase {name!r} of {row.id!r} is {state}; it cannot become {outcome}.", field="phase")
     kind = {"completed": "PHASE_COMPLETED", "failed": "PHASE_FAILED", "skipped": "PHASE_SKIPPED"}[outcome]
     severity = "error" if outcome == "failed" else "info"
-    tx.event(kind, row.id, name, {"phase_id": name, **(facts or {})}, severity=severity)
+    took = {"duration": said_seconds(view.phases[name].seconds(_now(tx)))} if state == "in_progress" else {}
+    tx.event(kind, row.id, name, {"phase_id": name, **took, **(facts or {})}, severity=severity)
+
+
+def _now(tx: Transaction) -> float:
+    """When the transaction writes, in seconds since the epoch."""
+    return datetime.fromisoformat(tx.now).timestamp()
 
 
 def unfinished(row: WorkflowRow, view: WorkflowView) -> tuple[str, ...]:
@@ -220,11 +228,13 @@ def complete(tx: Transaction, row: WorkflowRow, facts: Mapping[str, Any] | None 
     Raises:
         InvalidTransition: A phase is open, or there is no such arrow.
     """
-    if left := unfinished(row, view_of(tx, row.id)):
+    view = view_of(tx, row.id)
+    if left := unfinished(row, view):
         raise InvalidTransition(
             f"Workflow {row.id!r} cannot be completed: {', '.join(left)} not done.", field="phases", allowed=left
         )
-    tx.set_status(row.id, "COMPLETED", {"success": True, **(facts or {})}, phase="finalization")
+    took = {"total_duration": said_seconds(view.seconds(_now(tx)))}
+    tx.set_status(row.id, "COMPLETED", {"success": True, **took, **(facts or {})}, phase="finalization")
     let_go(tx, row.id, "completed")
 
 

@@ -26,9 +26,9 @@ WORKFLOW_CREATED:big_001:setup:{"priority":"high","resources":{"agents":3}}
 RESOURCE_ANALYSIS_REQUESTED:system:coordination:{"total_agents":5,"conflicts":false}
 WORKFLOW_SCHEDULED:big_001:ready:{"start_time":"immediate","estimated_completion":"240m"}
 WORKFLOW_QUEUED:small_002:waiting:{"queue_position":1,"estimated_start":"30m"}
-WORKFLOW_COMPLETED:big_001:finalization:{"success":true}
+WORKFLOW_COMPLETED:big_001:finalization:{"success":true,"total_duration":"4h"}
 WORKFLOW_SCHEDULED:small_002:ready:{}
-PHASE_COMPLETED:small_002:check:{"phase_id":"check"}
+PHASE_COMPLETED:small_002:check:{"phase_id":"check","duration":"1h"}
 ```
 
 - The more urgent comes first <!-- check: before WORKFLOW_SCHEDULED big_001 small_002 -->
@@ -178,7 +178,7 @@ def test_the_reply_for_programs_holds_the_whole_table(project: Project) -> None:
     assert (said["status"], said["command"]) == ("ok", "verify")
     result = said["result"]
     assert result["holds"] is True
-    assert result["counts"]["keys"] == {"equal": 9, "measured": 1, "differs": 0}
+    assert result["counts"]["keys"] == {"equal": 11, "measured": 1, "differs": 0}
     first = result["examples"][0]
     assert [(s["line"], s["outcome"]) for s in first["steps"]] == [(5, "done"), (7, "done"), (9, "done")]
     assert all(s["events"] for s in first["steps"][:2])
