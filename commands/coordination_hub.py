@@ -149,7 +149,10 @@ def complete(invocation: Invocation, app: App) -> Reply:
 
 def pause(invocation: Invocation, app: App) -> Reply:
     """RUNNING → PAUSED; it keeps what it holds."""
-    return _set(invocation, app, "PAUSED", {"pause_reason": "asked for"}, "paused; it keeps what it holds")
+    fields = Fields(invocation.json[0] if invocation.json else {})
+    reason = fields.text("reason") or "asked for"
+    fields.close()
+    return _set(invocation, app, "PAUSED", {"pause_reason": reason}, "paused; it keeps what it holds")
 
 
 def resume(invocation: Invocation, app: App) -> Reply:

@@ -17,7 +17,8 @@ from stretto.state.errors import StrettoError
 MOST = 9_000
 """Bytes of an answer: the client cuts what a hook says at 10,000 characters."""
 LOOKING = frozenset({"workflow-status"})
-"""Commands that change nothing and need nothing that must be installed."""
+LIGHT = frozenset({"all", "detailed", "json"})
+"""Commands that change nothing and need nothing that must be installed, with these flags."""
 
 
 def answer(name: str, arguments: str, folder: str) -> str | None:
@@ -35,7 +36,7 @@ def _answer(name: str, line: str, folder: str) -> str | None:
         return command_help(name, HANDLERS)
     os.chdir(folder)
     invocation = parse_line(line, project=folder)
-    if name in LOOKING:
+    if name in LOOKING and invocation.flags.keys() <= LIGHT:
         reply = handle(invocation)
         return envelope(reply) if "json" in invocation.flags else of_reply(reply, HANDLERS)
     if "dry-run" not in invocation.flags:

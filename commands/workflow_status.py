@@ -24,7 +24,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SUPPORTED = frozenset({"detailed", "all"})
+CONTROL = frozenset({"pause", "resume", "skip", "priority", "checkpoint", "reason", "name"})
+SUPPORTED = frozenset({"detailed", "all", "include-dependencies", "subscribe", "events"}) | CONTROL
+COORDINATED = "coordinated"
+"""The runner of workflows that commands move, as `graph.coordination` names it."""
 SHOWN = 20
 """Workflows in a list that did not ask for all."""
 
@@ -34,16 +37,18 @@ def handle(invocation: Invocation, app: App) -> Reply:
 
     Raises:
         NotFound: There is no workflow of that id.
-        BadInput: One is named, and all are asked for.
+        BadInput: One is named, and all are asked for; or none is, and a flag is about one.
     """
     require_supported(invocation, SUPPORTED)
+    if more := invocation.flags.keys() & (SUPPORTED - {"detailed", "all"}):
+        return _about_one(invocation, app, min(more))
     detailed, everything = "detailed" in invocation.flags, "all" in invocation.flags
     if invocation.ids:
         if everything:
             raise BadInput("--all lists every workflow; leave it out, or leave the ID out.", field="--all")
         log, row = find(app, invocation.ids[0], field="workflow_id")
         with log:
-            return _one(log, row, detailed)
+            return _one(log, row, app, detailed)
     if (found := Log.find(app.state)) is None:
         steps = ('stretto orchestrate "…"',)
         none: dict[str, Any] = {"workflows": [], "total": 0, "by_status": {}}
@@ -52,14 +57,43 @@ def handle(invocation: Invocation, app: App) -> Reply:
         return _several(found, detailed, everything)
 
 
-def _one(log: Log, row: WorkflowRow, detailed: bool) -> Reply:
-    now = time.time()
+def _about_one(invocation: Invocation, app: App, flag: str) -> Reply:
+    """What needs more than the log, or changes something: imported when it is asked for."""
+    if not invocation.ids:
+        raise BadInput(f"--{flag} is about one workflow: say which.", field="workflow_id")
+    log, row = find(app, invocation.ids[0].removeprefix("workflow_"), field="workflow_id")
+    with log:
+        if invocation.flags.keys() & CONTROL:
+            from stretto.commands.status_control import control
+
+            return control(invocation, app, row)
+        if "subscribe" in invocation.flags:
+            from stretto.commands.status_subscribe import subscribe
+
+            return subscribe(app, row.id, invocation.flags.get("events", ()))
+        if "events" in invocation.flags:
+            raise BadInput("--events says what to subscribe to; add --subscribe.", field="--events")
+        return _one(log, row, app, "detailed" in invocation.flags, depends=True)
+
+
+def _one(log: Log, row: WorkflowRow, app: App, detailed: bool, *, depends: bool = False) -> Reply:
+    now = app.clock()
     view = fold(log.events(row.id))
     holder = lease.holder(log, row.id)
     driven = _driver(row, holder)
     undone = log.fact(row.id, UNDONE)
     body = {**as_dict(view, now), "driver": driven, "undone": undone is not None, "runner": row.runner}
     lines = [text(view, now) if detailed else brief(view, now), *_about_driver(driven, holder)]
+    if row.runner == COORDINATED and (detailed or depends):
+        from stretto.commands.status_coordination import about
+
+        more, told = about(log, row, view, app)
+        lines, body = [*lines, *more], {**body, **told}
+    if depends:
+        from stretto.commands.status_coordination import dependencies
+
+        more, told = dependencies(log, row)
+        lines, body = [*lines, *more], {**body, **told}
     steps = (f"{undone}   (brings it again)",) if undone else _next(row, driven, _gate(view))
     return Reply("workflow-status", "\n".join(lines), body, workflow_id=row.id, next_steps=steps)
 
@@ -123,6 +157,8 @@ def _row(log: Log, row: WorkflowRow) -> dict[str, Any]:
 
 def _driver(row: WorkflowRow, holder: lease.Holder | None) -> str | None:
     """`alive`, `gone` for a workflow left running by a dead process, or None when nobody should drive it."""
+    if row.runner == COORDINATED:
+        return None
     if holder and holder.alive:
         return "alive"
     return "gone" if row.status in {"RUNNING", "SCHEDULED", "CREATED"} else None
@@ -134,6 +170,8 @@ def _word(body: Mapping[str, Any]) -> str:
 
 
 def _next(row: WorkflowRow, driver: str | None, gate: bool) -> tuple[str, ...]:
+    if row.runner == COORDINATED:
+        return (f"stretto workflow-status {row.id} --detailed --include-dependencies",)
     again = f"stretto orchestrate --resume {row.id}"
     if driver == "alive":
         return (f"stretto events {row.id} --follow", f"stretto cancel {row.id}")

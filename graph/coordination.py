@@ -13,6 +13,7 @@ from stretto.graph.coordinated import Coordinated, Dependency, Wait
 from stretto.state import allocation, pool
 from stretto.state.errors import BadInput, InvalidTransition, NotFound, StateConflict
 from stretto.state.figures import WorkflowView
+from stretto.state.machine import FINAL
 from stretto.state.queries import event_page, fact, workflow_ids, workflow_row
 from stretto.state.rows import WorkflowRow
 from stretto.state.transaction import Transaction
@@ -265,6 +266,26 @@ def open_gate(tx: Transaction, row: WorkflowRow, gate: str) -> bool:
         return False
     tx.put_fact(row.id, GATES, sorted({*known, gate}))
     tx.event("WORKFLOW_STATE_UPDATED", row.id, row.phase, {"gate_opened": gate})
+    return True
+
+
+def set_priority(tx: Transaction, row: WorkflowRow, priority: str, reason: str) -> bool:
+    """Give a workflow another priority; False if it has it. Admission is the caller's next step.
+
+    Raises:
+        InvalidTransition: It has ended.
+    """
+    asked = coordinated(row)
+    if row.status in FINAL:
+        raise InvalidTransition(f"Workflow {row.id!r} is {row.status}; its priority is past.", field="status")
+    if asked.priority == priority:
+        return False
+    new = asked.model_copy(update={"priority": priority})
+    tx.respecify(row.id, {"coordination": new.model_dump(mode="json", exclude_defaults=True)})
+    for one in allocation.live_allocations(tx.database, row.id):
+        allocation.put(tx, one._replace(priority=priority))
+    data = {"priority": priority, "before": asked.priority, **({"reason": reason} if reason else {})}
+    tx.event("WORKFLOW_STATE_UPDATED", row.id, row.phase, data)
     return True
 
 

@@ -58,6 +58,7 @@ class Pace(NamedTuple):
 
 
 DEFAULT_PACE = Pace()
+AT_ONCE = Pace(500, 0)
 DELIVERY = "delivery"
 """The choice that says how events are gathered for subscribers that do not say it themselves."""
 

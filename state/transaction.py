@@ -155,6 +155,14 @@ class Transaction:
         extra = {"from": old.status, "to": status} if event_type == "WORKFLOW_STATE_UPDATED" else {}
         return self.event(event_type, workflow_id, phase or old.phase, {**extra, **(data or {})})
 
+    def respecify(self, workflow_id: str, spec: Mapping[str, Any]) -> None:
+        """Give a workflow another spec. The caller writes the event that tells of it.
+
+        Raises:
+            NotFound: No such workflow.
+        """
+        self._put_workflow(self._workflow(workflow_id)._replace(spec=dict(spec)))
+
     def void_orders(self, workflow_id: str) -> None:
         """Nobody needs the work orders of a workflow any more; a report that comes for one is refused."""
         for order in standing_orders(self.database, workflow_id):
