@@ -4,12 +4,17 @@ The format has no description and moves, so whatever is not understood is passed
 hooks.
 """
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple, cast
+from __future__ import annotations
 
-from stretto.state import orders
+from stretto.state.ids import is_order_id
+from stretto.state.light import NamedTuple, cast, suppress
+from stretto.state.quick_json import dumps, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any
 
 _ORDER = "Work order "
 _SHOWN = 2_000
@@ -28,7 +33,7 @@ class Seen(NamedTuple):
     last: str
 
 
-def order_of(path: Path) -> str:
+def order_of(path: Path | str) -> str:
     """The order whose brief the agent was given; empty if it was given none."""
     for row in _rows(path):
         if row.get("type") == "user":
@@ -53,15 +58,11 @@ def read(path: Path) -> Seen:
     return Seen(_total(counted_in), _total([_count(part, "output_tokens") for part in parts]), lines, last)
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        file = path.open(encoding="utf-8", errors="replace")
-    except OSError:
-        return
-    with file:
+def _rows(path: Path | str) -> Iterator[dict[str, Any]]:
+    with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
             try:
-                row: object = json.loads(line)
+                row: object = loads(line)
             except (ValueError, RecursionError):
                 continue
             yield _object(row)
@@ -86,7 +87,7 @@ def _text(content: object) -> str:
 def _order(text: str) -> str:
     """The order that a brief is of: it stands on a line of its own."""
     for line in text.splitlines():
-        if line.startswith(_ORDER) and orders.is_id(name := line.removeprefix(_ORDER).strip()):
+        if line.startswith(_ORDER) and is_order_id(name := line.removeprefix(_ORDER).strip()):
             return name
     return ""
 
@@ -96,7 +97,7 @@ def _told(content: object) -> Iterator[tuple[str, dict[str, Any]]]:
         if block.get("type") == "text":
             yield "text", {"text": str(block.get("text", ""))[:_SHOWN]}
         elif block.get("type") == "tool_use":
-            args = json.dumps(block.get("input"), ensure_ascii=False, default=str)
+            args = dumps(block.get("input"), ensure_ascii=False, default=str)
             yield "tool", {"name": str(block.get("name", "")), "args": args[:_SHOWN]}
 
 

@@ -4,11 +4,11 @@ The client tells of every agent and every change of a file in any project, so ea
 as can be, whether that is our business at all. Standard library only.
 """
 
-import json
 import os
 
 from stretto.state.ours import is_ours
 from stretto.state.places import EVENTS, project_around, store_of
+from stretto.state.quick_json import loads
 
 TYPE_CHECKING = False  # `typing` and `pathlib` would each cost a hook half as long as the interpreter's start
 if TYPE_CHECKING:
@@ -46,19 +46,17 @@ def _named(prompt: str) -> str:
 
 
 def _given(directory: str, order: str, role: str, payload: "Payload", tool: "Mapping[str, Any]") -> "Answer":
-    from pathlib import Path
-
     from stretto.commands.taking import taker, with_notes
-    from stretto.state import orders
     from stretto.state.errors import StrettoError
     from stretto.state.log import Log
+    from stretto.state.orders import read_notes, take
 
     who = taker(str(payload.get("session_id", "")), str(payload.get("tool_use_id", "")))
     try:
-        with Log.open(Path(directory)) as log, log.write() as tx:
-            found = orders.take(tx, order, who)
+        with Log.open(directory) as log, log.write() as tx:
+            found = take(tx, order, who)
             _for_role(found, role)
-            text = with_notes(found, orders.read_notes(tx, order))
+            text = with_notes(found, read_notes(tx, order))
     except StrettoError as error:
         return deny(f"{error.message} {' '.join(error.next_steps)}")
     return allow("", updatedInput={**tool, "prompt": text})
@@ -102,8 +100,8 @@ def _launched(payload: "Payload") -> str:
     if not agent or os.sep in agent:
         return ""
     try:
-        with open(os.path.join(session, "subagents", f"agent-{agent}.meta.json"), "rb") as file:
-            found: Any = json.load(file)
+        with open(os.path.join(session, "subagents", f"agent-{agent}.meta.json"), encoding="utf-8") as file:
+            found: Any = loads(file.read())
         return str(found["toolUseId"] or "")
     except (OSError, ValueError, RecursionError, LookupError, TypeError):
         return ""
@@ -111,13 +109,11 @@ def _launched(payload: "Payload") -> str:
 
 def _news(directory: str, order: str) -> str:
     """What a person has said to the agent since it looked last."""
-    from pathlib import Path
-
     from stretto.commands.taking import steering
     from stretto.state.log import Log
     from stretto.state.orders import read_notes
 
-    with Log.open(Path(directory)) as log, log.write() as tx:
+    with Log.open(directory) as log, log.write() as tx:
         return "\n".join(steering(note) for note in read_notes(tx, order))
 
 
@@ -128,31 +124,27 @@ def subagent_stop(payload: "Payload") -> "Answer":
     """
     if not str(payload.get("agent_type", "")).startswith(OURS) or not (directory := store(payload)):
         return None
-    from pathlib import Path
-
     from stretto.agents.transcript import order_of
 
     place = str(payload.get("agent_transcript_path", ""))
-    order = order_of(Path(place))
+    order = order_of(place)
     return _reported(directory, order, place, payload) if order else None
 
 
 def _reported(directory: str, order: str, place: str, payload: "Payload") -> "Answer":
-    from pathlib import Path
-
     from stretto.commands.taking import steering, taker
-    from stretto.state import orders
     from stretto.state.log import Log
+    from stretto.state.orders import read_notes, report
 
     by = taker(str(payload.get("session_id", "")), "")
     text = str(payload.get("last_assistant_message") or "")
-    with Log.open(Path(directory)) as log, log.write() as tx:
-        if notes := orders.read_notes(tx, order):
+    with Log.open(directory) as log, log.write() as tx:
+        if notes := read_notes(tx, order):
             news = "\n".join(map(steering, notes))
             return {"decision": "block", "reason": f"{news}\nTake it into account, then report anew."}
         if not is_report(text) and not payload.get("stop_hook_active"):
             return {"decision": "block", "reason": _REMINDER}
-        orders.report(tx, order, {"text": text, "transcript": place, "agent": str(payload.get("agent_id", ""))}, by)
+        report(tx, order, {"text": text, "transcript": place, "agent": str(payload.get("agent_id", ""))}, by)
     return None
 
 
@@ -162,7 +154,7 @@ def is_report(text: str) -> bool:
     if body.count("```") == 2:
         body = body.split("```")[1].removeprefix("json").strip()
     try:
-        found: object = json.loads(body)
+        found: object = loads(body)
     except (ValueError, RecursionError):
         return False
     return isinstance(found, dict) and "status" in found

@@ -5,17 +5,16 @@ Each statement is read to its end at once, so that no open cursor holds a lock.
 
 from __future__ import annotations
 
-import json
 import os
-import sqlite3
 from _thread import RLock  # as threading has it, which alone takes a tenth of the interpreter's start
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from stretto.state.errors import BadInput, StrettoError
-from stretto.state.gate import held
+from stretto.state.gate import held, hold, let_go
+from stretto.state.quick_json import dumps
 from stretto.state.reader import COMMITS, COUNTED_UNDER, FAULTS, LARGE, check_pages, commits, explain, seal, unseal
 from stretto.state.schema import INSERT, SELECT
+from stretto.state.sqlite import sqlite3
 from stretto.state.tide import Tide
 
 TYPE_CHECKING = False
@@ -46,6 +45,7 @@ class Database:
         self._tide = tide
         self._tidy = tidy
         self._lock = RLock()
+        self._changes = 0
 
     def execute(self, sql: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return all its rows.
@@ -87,36 +87,57 @@ class Database:
         """Write one row, sealed."""
         self.execute(INSERT[table], (*values, seal(values)))
 
-    @contextmanager
-    def transaction(self) -> Generator[None]:
-        """What is executed inside is committed at the end; an exception rolls all of it back.
+    def begin(self) -> None:
+        """Open a transaction; until its `end` other threads and processes that want to write wait.
 
         Raises:
             StrettoError: The file is open for reading only, or another process held the lock for too long.
         """
-        with self._lock:
-            if self._gate is None:
-                raise StrettoError(f"{self.path!r} is open for reading only; nothing was written.")
-            if self._connection.in_transaction:
-                raise RuntimeError("a transaction is open in this thread already")
-            with held(self._gate, self.path):
-                self.execute("BEGIN IMMEDIATE")
-                changes = self._connection.total_changes
-                try:
-                    yield
-                    count = self._count() if self._connection.total_changes != changes else 0
-                    self.execute("COMMIT")
-                except BaseException:
-                    if self._connection.in_transaction:
-                        self._connection.rollback()
-                    raise
+        self._lock.acquire()
+        try:
+            self._begin()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _begin(self) -> None:
+        if self._gate is None:
+            raise StrettoError(f"{self.path!r} is open for reading only; nothing was written.")
+        if self._connection.in_transaction:
+            raise RuntimeError("a transaction is open in this thread already")
+        hold(self._gate, self.path)
+        try:
+            self.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            let_go(self._gate)
+            raise
+        self._changes = self._connection.total_changes
+
+    def end(self, *, commit: bool) -> None:
+        """End the transaction that `begin` has opened: commit what was executed, or roll all of it back.
+
+        Raises:
+            StrettoError: It could not be committed, and was rolled back.
+        """
+        try:
+            if commit:
+                count = self._count() if self._connection.total_changes != self._changes else 0
+                self.execute("COMMIT")
                 if count and self._tide:
                     self._tide.rise(count)
+        finally:
+            try:
+                if self._connection.in_transaction:  # it is not to be committed, or could not be
+                    self._connection.rollback()
+            finally:
+                if self._gate is not None:
+                    let_go(self._gate)
+                self._lock.release()
 
     def _count(self) -> int:
         """Count the commit that is about to be made."""
         count = commits(self._connection, self.path) + 1
-        self.put("facts", (COUNTED_UNDER, COMMITS, json.dumps({"value": count})))
+        self.put("facts", (COUNTED_UNDER, COMMITS, dumps({"value": count})))
         return count
 
     def close(self) -> None:

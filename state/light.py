@@ -1,4 +1,4 @@
-"""`NamedTuple`, `cast` and `re.compile` for the quick doors and the hooks: the same, and light.
+"""What the quick doors and the hooks take in the place of parts of the standard library: the same, and light.
 
 To import `typing` takes half as long as the bare interpreter's start, each of its tuples a hundredth part of that, and
 so does each regular expression; a command needs few of those that its modules hold. Type checkers see the originals.
@@ -7,6 +7,7 @@ Where `NamedTuple` is used annotations must be texts: `from __future__ import an
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from contextlib import suppress
     from re import compile as pattern
     from typing import NamedTuple, cast
 else:
@@ -70,9 +71,21 @@ else:
             setattr(self, name, found)
             return found
 
+    class suppress:  # noqa: N801 - the same
+        """As contextlib has it, without groups of exceptions."""
+
+        def __init__(self, *kinds):
+            self._kinds = kinds
+
+        def __enter__(self):
+            return None
+
+        def __exit__(self, kind, *_):
+            return kind is not None and issubclass(kind, self._kinds)
+
     def cast(_, value):
         """The value, for a type checker of another type."""
         return value
 
 
-__all__ = ["NamedTuple", "cast", "pattern"]
+__all__ = ["NamedTuple", "cast", "pattern", "suppress"]

@@ -12,16 +12,15 @@ What `write` has left is durable. From asyncio, call it in a function given to `
 
 from __future__ import annotations
 
+import math
+import os
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
 
-from stretto.state import chain, opening, order_rows, queries, store, subscription_rows, wake
+from stretto.state import chain, opening, order_rows, queries, store, wake
 from stretto.state.database import Database
 from stretto.state.errors import Fenced
 from stretto.state.rows import AttemptRow, Fence, LeaseRow, Order, Recorded, Request, WorkflowRow
-from stretto.state.subscription_rows import DeadLetter, SubscriptionRow
 from stretto.state.transaction import FORGIVEN, Transaction
 from stretto.state.wire import Event
 
@@ -33,14 +32,56 @@ if TYPE_CHECKING:
     from stretto.state.allocation import Allocation
     from stretto.state.chosen import Chosen
     from stretto.state.pool import Agent
+    from stretto.state.subscription_rows import DeadLetter, SubscriptionRow
 
 PAGE = 500
 WORKFLOW_PAGE = 50
 
 
 def stamp(seconds: float) -> str:
-    """Seconds since the epoch as UTC, ISO 8601, milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Seconds since the epoch as UTC, ISO 8601, milliseconds: as `datetime` has it, which a hook does without."""
+    part, whole = math.modf(seconds)
+    more, micro = divmod(round(part * 1_000_000), 1_000_000)
+    year, month, day, hour, minute, second, *_ = time.gmtime(whole + more)
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro // 1000:03}Z"
+
+
+class _Write:
+    """A write that is to be open. Whoever waits for events is woken when it is stored."""
+
+    def __init__(self, database: Database, clock: Callable[[], float], fence: Fence | None, *, strict: bool) -> None:
+        self._database = database
+        self._clock = clock
+        self._fence = fence
+        self._strict = strict
+
+    def __enter__(self) -> Transaction:
+        self._database.begin()
+        try:
+            if self._fence is not None:
+                _check(self._database, self._fence)
+            self._tx = Transaction(self._database, stamp(self._clock()), self._fence, strict=self._strict)
+        except BaseException:
+            self._database.end(commit=False)
+            raise
+        return self._tx
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._database.end(commit=kind is None)
+        if kind is None and self._tx.ids:
+            wake.ring(os.path.dirname(self._database.path))
+
+
+def _check(database: Database, fence: Fence) -> None:
+    now = queries.lease(database, fence.workflow_id)
+    if now and now.token == fence.token and not now.released:
+        return
+    who = f"process {now.pid} on {now.host!r} holds it since {now.since}" if now and not now.released else "it ended"
+    raise Fenced(
+        f"The lease of workflow {fence.workflow_id!r} is no longer ours: {who}. This write was refused and nothing"
+        " of it was stored.",
+        next_steps=(f"stretto workflow-status {fence.workflow_id}",),
+    )
 
 
 class Log:
@@ -54,7 +95,7 @@ class Log:
     @classmethod
     def open(
         cls,
-        directory: Path,
+        directory: Path | str,
         *,
         durability: str = "power",
         clock: Callable[[], float] = time.time,
@@ -75,7 +116,7 @@ class Log:
             BadInput: An unknown durability.
         """
         store.create(directory)
-        return cls(opening.writer(str(directory / store.EVENTS), durability=durability), clock, strict=strict)
+        return cls(opening.writer(f"{directory}/{store.EVENTS}", durability=durability), clock, strict=strict)
 
     @classmethod
     def find(cls, directory: Path | str) -> Self | None:
@@ -110,34 +151,14 @@ class Log:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def write(self, fence: Fence | None = None) -> Generator[Transaction]:
+    def write(self, fence: Fence | None = None) -> _Write:
         """A transaction: all that is done with it is stored at the end, or nothing of it after an exception.
 
         Raises:
             Fenced: The lease behind `fence` was taken over or released.
             StrettoError: The log is open for reading only, the disk is full, or another process blocks it.
         """
-        with self._database.transaction():
-            if fence is not None:
-                self._check(fence)
-            tx = Transaction(self._database, stamp(self._clock()), fence, strict=self._strict)
-            yield tx
-        if tx.ids:
-            wake.ring(self.directory)
-
-    def _check(self, fence: Fence) -> None:
-        now = queries.lease(self._database, fence.workflow_id)
-        if now and now.token == fence.token and not now.released:
-            return
-        who = (
-            f"process {now.pid} on {now.host!r} holds it since {now.since}" if now and not now.released else "it ended"
-        )
-        raise Fenced(
-            f"The lease of workflow {fence.workflow_id!r} is no longer ours: {who}. This write was refused and nothing"
-            " of it was stored.",
-            next_steps=(f"stretto workflow-status {fence.workflow_id}",),
-        )
+        return _Write(self._database, self._clock, fence, strict=self._strict)
 
     def events(self, workflow: str | None = None, *, after: int = 0, limit: int | None = None) -> Iterator[Event]:
         """The events after number `after`, in order, of one workflow or of all; at most `limit`.
@@ -242,11 +263,15 @@ class Log:
 
     def subscriptions(self) -> list[SubscriptionRow]:
         """Who subscribed, and how far each has come. `stretto.state.subscription` serves them."""
-        return subscription_rows.subscriptions(self._database)
+        from stretto.state.subscription_rows import subscriptions  # here: whoever only writes does without
+
+        return subscriptions(self._database)
 
     def dead_letters(self, subscription: str | None = None) -> list[DeadLetter]:
         """The events that a subscriber could not handle, of one or of all."""
-        return subscription_rows.dead_letters(self._database, subscription)
+        from stretto.state.subscription_rows import dead_letters
+
+        return dead_letters(self._database, subscription)
 
     def allocations(self, workflow_id: str | None = None, *, live: bool = False) -> list[Allocation]:
         """What was asked for and given, of one workflow or of all; only what holds something or waits if `live`."""

@@ -8,17 +8,17 @@ neither and need no lock.
 from __future__ import annotations
 
 import os
-import sqlite3
 import sys
-from contextlib import ExitStack, closing, suppress
 
 from stretto.state import folders
 from stretto.state.database import Database
 from stretto.state.errors import BadInput, StrettoError
 from stretto.state.gate import PATIENCE_SECONDS, held, held_now, open_gate
+from stretto.state.light import suppress
 from stretto.state.ours import vouch
-from stretto.state.reader import FAULTS, check, connect, explain
+from stretto.state.reader import FAULTS, check, check_head, connect, explain
 from stretto.state.schema import APPLICATION_ID, DDL, MIGRATIONS, VERSION
+from stretto.state.sqlite import sqlite3
 from stretto.state.tide import Tide, check_tide, mark
 
 SYNCHRONOUS = {"power": "FULL", "process": "NORMAL"}
@@ -34,28 +34,49 @@ def writer(path: str, *, durability: str) -> Database:
     """
     if durability not in SYNCHRONOUS:
         raise BadInput(f"There is no durability {durability!r}.", field="durability", allowed=tuple(SYNCHRONOUS))
-    with ExitStack() as undo:
-        try:
-            gate = open_gate(_beside(path, ".lock"))
-            undo.callback(os.close, gate)
-            with held(gate, path):
-                if not os.path.exists(path):
-                    check_tide(path, mark(path), 0)
-                    vouch(os.path.dirname(path))  # first: a store that is there and unmarked was made by somebody else
-                    _make(path)
-                closing_reader = reader(path)
-                if closing_reader is not None:
-                    closing_reader.close()
-                connection = _connect(path, "rw")
-                undo.callback(connection.close)
-                _make_durable(connection, durability)
-                _migrate(connection)
-        except FAULTS as error:
+    gate = None
+    try:
+        gate = open_gate(_beside(path, ".lock"))
+        with held(gate, path):
+            if not os.path.exists(path):
+                check_tide(path, mark(path), 0)
+                vouch(os.path.dirname(path))  # first: a store that is there and unmarked was made by somebody else
+                _make(path)
+            connection = _ready(path, durability)
+            return Database(path, connection, gate, Tide(path, synced=durability == "power"))
+    except BaseException as error:
+        if gate is not None:
+            os.close(gate)
+        if isinstance(error, FAULTS):
             raise explain(error, path) from error
-        except OSError as error:
+        if isinstance(error, OSError):
             raise StrettoError(f"Cannot write {path!r}: {error.strerror}. Nothing was written.") from error
-        undo.pop_all()
-        return Database(path, connection, gate, Tide(path, synced=durability == "power"))
+        raise
+
+
+def _ready(path: str, durability: str) -> sqlite3.Connection:
+    """A connection that may write, to a file that is ours and lacks nothing.
+
+    One that may write brings a `-wal` home and takes it away, also a damaged one, and mends other programs' files that
+    were cut off. So where there is something that could be lost, the file is first looked at by one that may not.
+    """
+    check_head(path)
+    if _holds_something(f"{path}-wal") and (first := reader(path)):
+        first.close()
+    marked = mark(path)
+    connection = _connect(path, "rw")
+    try:
+        check(connection, path, marked)
+        _make_durable(connection, durability)
+        _migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _holds_something(path: str) -> bool:
+    return os.path.exists(path) and os.path.getsize(path) > 0
 
 
 def reader(path: str) -> Database | None:
@@ -69,15 +90,16 @@ def reader(path: str) -> Database | None:
     if not os.path.exists(path):
         check_tide(path, marked, 0)
         return None
-    with ExitStack() as undo:
+    try:
+        connection = _connect(path, "ro")
         try:
-            connection = _connect(path, "ro")
-            undo.callback(connection.close)
             check(connection, path, marked)
-        except FAULTS as error:
-            raise explain(error, path) from error
-        undo.pop_all()
-        return Database(path, connection, None, tidy=tidy)
+        except BaseException:
+            connection.close()
+            raise
+    except FAULTS as error:
+        raise explain(error, path) from error
+    return Database(path, connection, None, tidy=tidy)
 
 
 def tidy(path: str) -> None:
@@ -86,14 +108,24 @@ def tidy(path: str) -> None:
     SQLite does it when the last connection that may write closes; if another one is there, or the lock is held, then
     they are in use and stay. A `-wal` that holds something was left by a driver that died, and the next writer's.
     """
-    with suppress(OSError, sqlite3.Error), ExitStack() as undo:
+    with suppress(OSError, sqlite3.Error):
         if os.stat(f"{path}-wal").st_size:
             return
         gate = os.open(_beside(path, ".lock"), os.O_RDWR | os.O_CLOEXEC)
-        undo.callback(os.close, gate)
-        if undo.enter_context(held_now(gate)):
-            with closing(_connect(path, "rw")) as connection:
-                connection.execute("PRAGMA user_version").fetchall()
+        try:
+            with held_now(gate) as alone:
+                if alone:
+                    _touch(path)
+        finally:
+            os.close(gate)
+
+
+def _touch(path: str) -> None:
+    connection = _connect(path, "rw")
+    try:
+        connection.execute("PRAGMA user_version").fetchall()
+    finally:
+        connection.close()
 
 
 def _beside(path: str, suffix: str) -> str:
@@ -111,12 +143,15 @@ def _make(path: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(f"{new}{end}")
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    with closing(_connect(new, "rw")) as connection:
+    connection = _connect(new, "rw")
+    try:
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         for statement in DDL:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
+    finally:
+        connection.close()
     os.rename(new, path)
     folders.sync(os.path.dirname(path))
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from stretto.state import wire
 from stretto.state.database import Database
+from stretto.state.quick_json import loads
 from stretto.state.reader import damaged
 from stretto.state.rows import Order, Taker
 from stretto.state.schema import STANDING
@@ -63,6 +62,6 @@ def _order(database: Database, row: tuple[Any, ...]) -> Order:
 
 def _json(database: Database, text: str) -> Any:
     try:
-        return json.loads(text)
+        return loads(text)
     except (ValueError, RecursionError) as error:
         raise damaged(database.path, f"{text[:60]!r} is not JSON") from error

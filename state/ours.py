@@ -10,8 +10,6 @@ it, for the hooks.
 import os
 import stat
 
-from stretto.state import folders
-
 MARK = "mark"
 GIT = ".git"
 _PLACE = ("stretto", "stores")
@@ -22,6 +20,8 @@ _LONGEST = 4_096
 
 def vouch(store: str) -> None:
     """Mark a store that is about to be made. Where its mark cannot be kept, it stays a stranger's."""
+    from stretto.state import folders  # here: the hooks only look
+
     mark = os.urandom(_LENGTH // 2).hex()
     try:
         keeper = _git(store)
@@ -102,6 +102,8 @@ def _knows(keeper: str, mark: str) -> bool:
 
 def _enter(keeper: str, mark: str, store: str) -> None:
     """Keep a mark in a folder, which must be there: a `.git` may name one that is gone. Raises OSError."""
+    from stretto.state import folders
+
     folder = keeper
     for name in _PLACE:
         folder = os.path.join(folder, name)

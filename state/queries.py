@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from stretto.state.database import Database, Value
+from stretto.state.quick_json import loads
 from stretto.state.reader import damaged
 from stretto.state.rows import AttemptRow, LeaseRow, Recorded, Request, WorkflowRow
 from stretto.state.wire import Event
@@ -126,6 +126,6 @@ def lease(database: Database, workflow_id: str) -> LeaseRow | None:
 
 def _json(database: Database, text: str) -> Any:
     try:
-        return json.loads(text)
+        return loads(text)
     except (ValueError, RecursionError) as error:
         raise damaged(database.path, f"{text[:60]!r} is not JSON") from error

@@ -5,13 +5,13 @@ holds for every reader and writer of the file stands here too: how it is connect
 """
 
 import fcntl
-import json
 import os
-import sqlite3
 from binascii import crc32
 
 from stretto.state.errors import StoreDamaged, StrettoError
+from stretto.state.quick_json import dumps, loads
 from stretto.state.schema import APPLICATION_ID, MIGRATIONS, SELECT, VERSION
+from stretto.state.sqlite import sqlite3
 from stretto.state.tide import check_tide, mark
 
 TYPE_CHECKING = False
@@ -24,6 +24,8 @@ COUNTED_UNDER, COMMITS = "", "commits"
 """The fact, of no workflow, that holds how many commits the file has seen; see tide.py."""
 SMALL, LARGE = 1 << 20, 64 << 20
 """Bytes up to which a file's pages are gone through (5 ms for each of these) by whoever opens it, and by a driver."""
+_HEAD_BYTES = 100
+"""What every file of SQLite's begins with; `user_version` stands at 60, `application_id` at 68."""
 
 
 class Reader:
@@ -144,6 +146,25 @@ def check(connection: sqlite3.Connection, path: str, marked: int) -> None:
     """
     ((application,),) = connection.execute("PRAGMA application_id").fetchall()
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    _known(path, application, version)
+    check_pages(connection, path, SMALL)
+    if marked:
+        check_tide(path, marked, commits(connection, path))
+
+
+def check_head(path: str) -> None:
+    """See that the file is ours and of a version that we know, as its head says: SQLite is not let near it.
+
+    Raises:
+        StoreDamaged: It is not.
+        OSError: It cannot be read.
+    """
+    with open(path, "rb") as file:
+        head = file.read(_HEAD_BYTES)
+    _known(path, int.from_bytes(head[68:72]), int.from_bytes(head[60:64]))
+
+
+def _known(path: str, application: int, version: int) -> None:
     if application != APPLICATION_ID:
         raise damaged(path, "it is not an event log of Stretto's")
     if version > VERSION:
@@ -154,9 +175,6 @@ def check(connection: sqlite3.Connection, path: str, marked: int) -> None:
         )
     if version != VERSION and version not in MIGRATIONS:
         raise damaged(path, f"its schema is {version}, which never was")
-    check_pages(connection, path, SMALL)
-    if marked:
-        check_tide(path, marked, commits(connection, path))
 
 
 def check_pages(connection: sqlite3.Connection, path: str, largest: int) -> None:
@@ -179,12 +197,12 @@ def commits(connection: sqlite3.Connection, path: str) -> int:
     """How many commits the file has seen, as it says; 0 in one of before they were counted."""
     where = (COUNTED_UNDER, COMMITS)
     rows = connection.execute(f"{SELECT['facts']} WHERE workflow_id = ? AND name = ?", where).fetchall()
-    return int(json.loads(unseal(path, "facts", rows[0])[2])["value"]) if rows else 0
+    return int(loads(unseal(path, "facts", rows[0])[2])["value"]) if rows else 0
 
 
 def seal(values: "Sequence[str | int]") -> int:
     """The checksum of a row's columns. As JSON, so that `1` and `"1"`, or `"ab", "c"` and `"a", "bc"`, differ."""
-    return crc32(json.dumps(values, default=repr).encode())
+    return crc32(dumps(values, default=repr).encode())
 
 
 def unseal(path: str, table: str, row: "tuple[Any, ...]") -> "tuple[Any, ...]":

@@ -3,10 +3,9 @@
 The same rows as `order_rows` and `queries` give to everybody else; only what a hook looks at is taken out of them.
 """
 
-import json
-
 from stretto.state.places import EVENTS
 from stretto.state.process import Process, is_alive, is_gone
+from stretto.state.quick_json import loads
 from stretto.state.reader import Reader, damaged
 from stretto.state.schema import STANDING
 
@@ -67,6 +66,6 @@ def driven(reader: Reader, workflow: str) -> bool:
 
 def _json(path: str, text: str) -> "Any":
     try:
-        return json.loads(text)
+        return loads(text)
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"{text[:60]!r} is not JSON") from error

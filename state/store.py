@@ -39,7 +39,7 @@ def store_directory(project: Path, override: str | None, environ: Mapping[str, s
     return Path(places.store_of(str(project), override, environ))
 
 
-def create(directory: Path) -> None:
+def create(directory: Path | str) -> None:
     """Make the store's folder, readable for its owner alone; one that is there stays as it is.
 
     In its default place it is kept out of git by a `.gitignore` of its own beside it, which ignores itself too: the
@@ -49,31 +49,34 @@ def create(directory: Path) -> None:
         StrettoError: The folder cannot be made or written, or the default place is a link that leads elsewhere: a
             cloned repository must not choose where we write.
     """
-    default = directory.parent.name == places.HOME and directory.name == "state"
-    if default and directory.resolve() != directory.parent.parent.resolve() / places.HOME / "state":
+    path = os.path.abspath(directory)
+    around, name = os.path.split(path)
+    default = os.path.basename(around) == places.HOME and name == "state"
+    project = os.path.realpath(os.path.dirname(around))
+    if default and os.path.realpath(path) != os.path.join(project, places.HOME, "state"):
         raise StrettoError(
-            f"The store {str(directory)!r} is a link to {str(directory.resolve())!r}; nothing was written.",
+            f"The store {path!r} is a link to {os.path.realpath(path)!r}; nothing was written.",
             next_steps=("Remove the link, or name the place with --store DIR or STRETTO_STORE.",),
         )
     try:
-        folders.make(str(directory), 0o700)
+        folders.make(path, 0o700)
         if default:
-            _ignore(directory)
+            _ignore(path)
     except OSError as error:
-        raise _unusable(directory, error.strerror or str(error)) from error
-    if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
-        raise _unusable(directory, "it is not writable")
+        raise _unusable(path, error.strerror or str(error)) from error
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise _unusable(path, "it is not writable")
 
 
-def _ignore(directory: Path) -> None:
+def _ignore(directory: str) -> None:
     """Write the `.gitignore` unless there is one: then it is the user's."""
-    path = directory.parent / ".gitignore"
-    if not (path.exists() or path.is_symlink()):
-        folders.write(str(path), _IGNORED, str(directory / "gitignore"))
+    path = os.path.join(os.path.dirname(directory), ".gitignore")
+    if not os.path.lexists(path):
+        folders.write(path, _IGNORED, os.path.join(directory, "gitignore"))
 
 
-def _unusable(directory: Path, why: str) -> StrettoError:
+def _unusable(directory: str, why: str) -> StrettoError:
     return StrettoError(
-        f"The store {str(directory)!r} cannot be used: {why}. Nothing was written.",
+        f"The store {directory!r} cannot be used: {why}. Nothing was written.",
         next_steps=("Make the folder writable, or name another with --store DIR or STRETTO_STORE.",),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from stretto.state.database import Database
 from stretto.state.errors import BadInput, NotFound, StateConflict, WorkflowExists
 from stretto.state.order_rows import put_order, standing_orders
 from stretto.state.queries import attempt_row, last_seq, outcome_of, outcomes, requests, workflow_row
+from stretto.state.quick_json import loads
 from stretto.state.rows import AttemptRow, Fence, Request, WorkflowRow
 
 TYPE_CHECKING = False
@@ -105,7 +105,7 @@ class Transaction:
         ids.workflow_id(workflow_id)
         text = wire.compact(spec)
         if old := workflow_row(self.database, workflow_id):
-            if (old.kind, old.description, old.spec, old.runner) == (kind, description, json.loads(text), runner):
+            if (old.kind, old.description, old.spec, old.runner) == (kind, description, loads(text), runner):
                 return False
             raise WorkflowExists(
                 f"Workflow {workflow_id!r} exists already and is another one: {old.description!r}, {old.status}.",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+
+from stretto.state.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,14 +80,14 @@ class Bell:
         os.close(self._folder)
 
 
-def ring(directory: Path) -> None:
+def ring(directory: str) -> None:
     """Wake everybody who listens to the store in `directory`, and forget those who died."""
-    folder = directory / FOLDER
+    folder = os.path.join(directory, FOLDER)
     try:
-        paths = list(folder.iterdir())
+        names = os.listdir(folder)
     except OSError:
         return
-    if not paths:
+    if not names:
         return
     import socket
 
@@ -94,22 +95,23 @@ def ring(directory: Path) -> None:
         bell.setblocking(False)
         opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            for path in paths:
-                _send(bell, opened, path)
+            for name in names:
+                _send(bell, opened, os.path.join(folder, name))
         finally:
             os.close(opened)
 
 
-def _send(bell: socket.socket, folder: int, path: Path) -> None:
+def _send(bell: socket.socket, folder: int, path: str) -> None:
     """Names are never used again, so one that nobody listens to is a dead one's."""
     try:
         bell.sendto(b"1", _address(folder, path))
     except ConnectionRefusedError:
-        path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(path)
     except OSError:  # its buffer is full: it has been rung already
         return
 
 
-def _address(folder: int, path: Path) -> str:
+def _address(folder: int, path: Path | str) -> str:
     text = str(path)
-    return text if len(os.fsencode(text)) <= _LONGEST else f"/proc/self/fd/{folder}/{path.name}"
+    return text if len(os.fsencode(text)) <= _LONGEST else f"/proc/self/fd/{folder}/{os.path.basename(text)}"

@@ -15,23 +15,51 @@ import pytest
 
 from stretto.state import orders
 from stretto.state.log import Log
-from stretto.state.rows import Taker
+from stretto.state.rows import Order, Taker
 
 ROOT = Path(__file__).parents[1]
 SESSION, W = "session-1", "shop_001"
 OPEN, TAKEN = f"{W}/plan/T1#1", f"{W}/plan/T2#1"
 MINE = {"agent_type": "stretto:implementer"}
 
-LOADS = "import gc, importlib, json, os, time"
-READS = f"{LOADS}, sqlite3, binascii, fcntl"
+LOADS = "import gc, _json, operator, os, time"
+READS = f"{LOADS}, _sqlite3, binascii, fcntl"
+JUDGES = f"{READS}, collections.abc, functools, re"
+STORES = f"{READS}, __future__, collections.abc, math"
+CHAINS = f"""{STORES}
+try:
+    import _sha2
+except ImportError:
+    import _sha256
+"""
 """What is paid for: whatever these bring along on this Python is allowed too."""
-DOOR = {"commands", "commands.hook"}
-ORDERS = DOOR | {"commands.hook_orders", "state", "state.errors", "state.ours", "state.places"}
-LOOK = {"state.process", "state.reader", "state.schema", "state.standing", "state.tide"}
+DOOR = {"commands", "commands.hook", "state", "state.quick_json"}
+ORDERS = DOOR | {"commands.hook_orders", "state.errors", "state.ours", "state.places"}
+LOOK = {"state.process", "state.reader", "state.schema", "state.sqlite", "state.standing", "state.tide"}
 JUDGE = {"commands.guarding", "agents", "agents.declared", "agents.paths"}
 TYPED = DOOR | {"commands.hook_lines", "commands.arguments"}
 ON_SESSION = ORDERS | {"commands.hook_session"}
 IDS = {"state.ids", "state.light"}
+WRITE = (ORDERS | IDS | LOOK - {"state.standing"}) | {
+    "commands.taking",
+    "state.chain",
+    "state.database",
+    "state.folders",
+    "state.gate",
+    "state.lazy",
+    "state.log",
+    "state.machine",
+    "state.opening",
+    "state.order_rows",
+    "state.orders",
+    "state.queries",
+    "state.registry",
+    "state.rows",
+    "state.store",
+    "state.transaction",
+    "state.wake",
+    "state.wire",
+}
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +160,7 @@ def test_without_a_store_no_database_is_imported(tmp_path: Path, case: str) -> N
 def test_a_look_into_the_store_imports_what_it_takes_to_read_it_and_nothing_else(store: Path, case: str) -> None:
     event, facts, ours = WITH_ORDERS[case]
 
-    check(hook(event, store, facts), ours, READS)
+    check(hook(event, store, facts), ours, JUDGES if ours >= JUDGE else READS)
 
 
 @pytest.fixture
@@ -148,10 +176,39 @@ def at_work(store: Path) -> Iterator[Path]:
 def test_beside_a_driver_at_work_a_hook_imports_no_more(at_work: Path, case: str) -> None:
     event, facts, ours = WITH_ORDERS[case]
 
-    check(hook(event, at_work, facts), ours, READS)
+    check(hook(event, at_work, facts), ours, JUDGES if ours >= JUDGE else READS)
+
+
+def test_to_store_a_report_takes_no_more_than_the_log(store: Path) -> None:
+    transcript = store / "agent.jsonl"
+    first = {"type": "user", "message": {"role": "user", "content": f"Work order {TAKEN}\n\nDo it."}}
+    transcript.write_text(json.dumps(first) + "\n", "utf-8")
+    said = {"agent_transcript_path": str(transcript), "last_assistant_message": '{"status": "completed"}'}
+
+    found = hook("subagent-stop", store, {**MINE, **said})
+
+    check(found, WRITE | {"agents", "agents.transcript"}, STORES)
+    assert order(store, TAKEN).state == "reported"
+
+
+def test_to_hand_an_order_out_takes_no_more_than_the_log_and_its_hash(store: Path) -> None:
+    found = hook("launch", store, start("stretto:implementer", OPEN))
+
+    check(found, WRITE | {"state.digest"}, CHAINS)
+    assert order(store, OPEN).state == "taken"
+
+
+def order(project: Path, name: str) -> Order:
+    log = Log.find(project / ".stretto" / "state")
+    assert log
+    with log:
+        found = log.order(*orders.parse(name))
+    assert found
+    return found
 
 
 def test_the_list_holds_what_it_is_meant_to_keep_out() -> None:
     assert not {"typing", "pathlib", "contextlib", "threading", "dataclasses", "hashlib"} & imported("-c", LOADS)
-    assert {"json", "re"} <= imported("-c", LOADS)
+    assert not {"json", "re", "datetime"} & imported("-c", READS)
+    assert not {"re", "datetime", "pathlib", "_hashlib"} & imported("-c", CHAINS)
     assert "typing" in imported("-c", "import typing")

@@ -26,8 +26,13 @@ from stretto.commands.__main__ import main
 main()
 """
 LINE = "import collections.abc, gc, importlib, json, os, types, bisect, operator, __future__"
-STORE = f"{LINE}, sqlite3, binascii, fcntl, time, math, contextlib"
-WRITES = f"{STORE}, pathlib, hashlib"
+STORE = f"{LINE}, _sqlite3, binascii, contextlib, datetime, fcntl, math, time"
+WRITES = f"""{STORE}, pathlib
+try:
+    import _sha2
+except ImportError:
+    import _sha256
+"""
 HINT = f"{LINE}, difflib, unicodedata"
 """What is paid for: whatever these bring along on this Python is allowed too."""
 _HEAVY = """

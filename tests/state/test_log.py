@@ -2,10 +2,13 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from stretto.state import machine
 from stretto.state.errors import (
@@ -18,7 +21,7 @@ from stretto.state.errors import (
     WorkflowExists,
 )
 from stretto.state.lease import acquire
-from stretto.state.log import Log
+from stretto.state.log import Log, stamp
 from stretto.state.rows import Fence, Recorded
 from stretto.state.transaction import Transaction
 
@@ -529,3 +532,14 @@ def test_nested_writes_are_an_error_of_the_programmer_and_roll_back(log: Log) ->
         nest()
 
     assert log.last_seq() == 0
+
+
+@given(st.floats(0, 32_503_680_000))
+@example(1_767_225_599.9995)
+@example(1_767_225_599.9999996)
+@example(0.0)
+@example(951_868_799.9999999)
+def test_a_time_is_written_as_datetime_writes_it(seconds: float) -> None:
+    told = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    assert stamp(seconds) == told
