@@ -37,14 +37,13 @@ SESSION, WORKFLOW = "5f0b6a52-0d0c-4b0e-9f55-0c4f0c8f7a11", "payments_001"
 SENTENCE = "Add multiplication, subtraction and division to the calculator, with tests and a page of documentation"
 STORING = """
 import gc; gc.disable()
-import contextlib, datetime, fcntl, hashlib, json, os, pathlib, sqlite3, threading, typing
+import _json, _sqlite3, binascii, collections.abc, fcntl, math, operator, os
 os._exit(0)
 """
 """What a hook that stores takes from the standard library."""
-NOTE = f"""\
-The limit of {LIMIT:g} holds for what happens with every tool call, prompt or session. `stores` happens once for an
-order: it opens the log for writing, looks at its schema, checks the rows that it changes, adds to the hash chain, and
-answers when that is on the disk. `answers` is a reply in the place of the model's."""
+NOTE = """\
+`stores` happens once for an order: it opens the log for writing, checks the rows that it changes, and answers when that
+is on the disk. `answers` is a reply in the place of the model's."""
 
 
 class Took(NamedTuple):
@@ -55,7 +54,7 @@ class Took(NamedTuple):
 
 
 class Case(NamedTuple):
-    """One hook in one situation. `said` is whether it has something to say, `kind` why it is not held to the limit."""
+    """One hook in one situation. `said` is whether it has something to say, `kind` what it does beside looking."""
 
     event: str
     about: str
@@ -189,7 +188,6 @@ class Bench:
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.data),
-            "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
             "CLAUDE_PLUGIN_DATA": str(self.data),
             "CLAUDE_PROJECT_DIR": str(case.project),
             "CLAUDE_PID": str(os.getpid()),
@@ -241,7 +239,6 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary).resolve()
-        os.environ["XDG_STATE_HOME"] = str(root / "state")  # the stores made here are nobody's afterwards
         bench = Bench(root, args.python)
         cases = list(bench.cases(root))
         for _, case in cases:  # makes the byte code
@@ -263,20 +260,21 @@ def main() -> None:
     show([(*case, middle(column)) for case, column in zip(cases, times, strict=True)], start)
     print(f"a bare start takes {start.wall:.1f} ms: median of {len(starts)}; a hook's is of {args.rounds}")
     parts = middle(storing).wall / start.wall, statistics.median(disk) / start.wall
-    print(f"{NOTE}\nTo import what that takes from the standard library is {parts[0]:.2f}, ", end="")
-    print(f"one commit on this disk {parts[1]:.2f} bare starts.")
+    print(NOTE)
+    print(f"what storing takes from the standard library, imported alone: {parts[0]:.2f} x a bare start")
+    print(f"one fsync on this disk: {parts[1]:.2f} x a bare start; a hook that stores waits for five")
 
 
 def show(rows: Sequence[tuple[str, Case, Took]], start: Took) -> None:
-    """The table, and the worst of those that the limit is for."""
+    """The table, and the worst."""
     print(f"{'situation':<14} {'hook':<14} {'about':<22} {'ms':>6} {'x bare':>7} {'x cpu':>6}")
     for situation, case, took in rows:
         ratio = took.wall / start.wall
-        mark = case.kind or ("" if ratio <= LIMIT else f"over {LIMIT:g}")
+        mark = " ".join(word for word in (case.kind, "" if ratio <= LIMIT else f"over {LIMIT:g}") if word)
         row = f"{situation:<14} {case.event:<14} {case.about:<22} {took.wall:6.1f} {ratio:7.2f}"
         print(f"{row} {took.cpu / start.cpu:6.2f}  {mark}".rstrip())
-    worst, of = max((t.wall / start.wall, f"{s}: {c.event} {c.about}".strip()) for s, c, t in rows if not c.kind)
-    print(f"worst of those held to {LIMIT:g}: {worst:.2f} ({of})")
+    worst, of = max((t.wall / start.wall, f"{s}: {c.event} {c.about}".strip()) for s, c, t in rows)
+    print(f"the worst, where {LIMIT:g} is the limit: {worst:.2f} ({of})")
 
 
 if __name__ == "__main__":

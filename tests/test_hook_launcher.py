@@ -41,6 +41,9 @@ def plugin(tmp_path: Path) -> Path:
     (folder / "commands" / "hook.py").write_text(f"{head}{found}{TABLE}{rest}", "utf-8")
     (folder / "commands" / "__init__.py").write_text("")
     (folder / "commands" / "echoing.py").write_text(ECHO)
+    (folder / "state").mkdir()
+    for name in ("__init__.py", "quick_json.py"):
+        shutil.copyfile(ROOT / "state" / name, folder / "state" / name)
     return folder
 
 
