@@ -4,10 +4,11 @@ Who waits is ordered by `score`, highest first: weight ÷ remaining work (Smith'
 in proportion to the time waited over that work (highest response ratio). Whoever fits into what is free starts. In a
 `strict` policy a higher priority comes first whatever its size, and the score orders within one.
 
-Nobody starves. Who has waited for `patience` seconds is overdue: it comes before all who are not, the one due first in
-front, and from then on nothing starts that could delay it: what started since must fit beside it. So it starts within
-`patience`, and as long as the longest run once for itself and once for each that was due before it, however wrong the
-estimates are (the proof is in docs/scheduling.md). Who asks for more than there is never starts, and holds up nobody.
+Nobody starves. Who has waited for the `patience` of its priority is overdue: it comes before all who are not, the one
+due first in front, and from then on nothing starts that could delay it: what started since must fit beside it. So it
+starts at most as long after it is due as the longest run lasts, once for itself and once for each that was due before
+it, however wrong the estimates are (the proof is in docs/scheduling.md). A short patience is also how the urgent get
+room: kept free, not left to chance. Who asks for more than there is never starts, and holds up nobody.
 
 Pure: times are seconds on any one clock, given by the caller, and equal arguments give equal answers.
 """
@@ -23,23 +24,37 @@ _SLACK: Final = 1e-9
 """Relative to a capacity: sums of floats such as 0.1 cpu must not fail by their last bit."""
 
 
+_HOUR: Final = 3600.0
+
+
+class Rank(NamedTuple):
+    """What a priority is worth: its weight, and the seconds after which one that waits is overdue."""
+
+    weight: float
+    patience: float
+
+
 class Policy(NamedTuple):
     """How those who wait are ordered.
 
-    `weights` by the name of a priority; `ageing` how fast waiting counts; `patience` seconds until one is overdue;
-    `strict` whether a higher weight always comes first.
+    `ranks` by the name of a priority; `ageing` is how fast waiting counts; `strict`, whether a higher weight always
+    comes first.
     """
 
-    weights: Mapping[str, float] = {"critical": 6, "high": 2, "medium": 1.2, "low": 1}
+    ranks: Mapping[str, Rank] = {
+        "critical": Rank(4, 120),
+        "high": Rank(1.5, 24 * _HOUR),
+        "medium": Rank(1, 24 * _HOUR),
+        "low": Rank(0.8, 24 * _HOUR),
+    }
     ageing: float = 0.5
-    patience: float = 4 * 3600.0
     strict: bool = False
 
 
 STRICT: Final = Policy(strict=True)
 """For allocations: no lower priority starts before a higher one that fits as well, unless it is overdue."""
 WEIGHTED: Final = Policy()
-"""For the phases of many workflows: a short one of lower priority may pass a long one; the best mean flow time."""
+"""For the phases of many workflows: a short one of lower priority may pass a long one, and the mean is far better."""
 
 
 class Waiting(NamedTuple):
@@ -112,10 +127,10 @@ def order(items: Sequence[Waiting], now: float, policy: Policy = WEIGHTED) -> li
     middle = median(known) if known else 1.0
 
     def place(item: Waiting) -> tuple[float, ...]:
-        if _overdue(item, now, policy):
-            return (0, item.since, 0)
+        if now >= (due := _due(item, policy)):
+            return (0, due, 0)
         work = max(middle if item.remaining is None else item.remaining, 1.0)
-        return (1, -_weight(item, policy) if policy.strict else 0, -_score(item, work, now, policy))
+        return (1, -_rank(item, policy).weight if policy.strict else 0, -_score(item, work, now, policy))
 
     return sorted(items, key=lambda item: (place(item), item.since, item.id))
 
@@ -166,22 +181,22 @@ def starting(
 
 def _score(item: Waiting, work: float, now: float, policy: Policy) -> float:
     waited = max(now - item.since, 0.0)
-    return _weight(item, policy) / work * (1 + policy.ageing * waited / work)
+    return _rank(item, policy).weight / work * (1 + policy.ageing * waited / work)
 
 
-def _weight(item: Waiting, policy: Policy) -> float:
+def _rank(item: Waiting, policy: Policy) -> Rank:
     try:
-        return policy.weights[item.priority]
+        return policy.ranks[item.priority]
     except KeyError:
         raise BadInput(
-            f"{item.id!r} has the priority {item.priority!r}, which has no weight.",
+            f"{item.id!r} has the priority {item.priority!r}, which has no rank.",
             field="priority",
-            allowed=list(policy.weights),
+            allowed=list(policy.ranks),
         ) from None
 
 
-def _overdue(item: Waiting, now: float, policy: Policy) -> bool:
-    return now >= item.since + policy.patience
+def _due(item: Waiting, policy: Policy) -> float:
+    return item.since + _rank(item, policy).patience
 
 
 # ── the floor ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -245,11 +260,11 @@ def _pass(waiting: Sequence[Waiting], floor: _Floor, now: float, policy: Policy)
     kept: list[Waiting] = []  # overdue, and cannot start yet
     for item in order(waiting, now, policy):
         lacking = floor.lacks(item)
-        behind = next((k.id for k in kept if floor.delays(item, k, k.since + policy.patience)), None)
+        behind = next((k.id for k in kept if floor.delays(item, k, _due(k, policy))), None)
         if not lacking and behind is None:
             floor.start(item, now, _ends(item, now))
             starts.append(item.id)
-        elif _overdue(item, now, policy):
+        elif now >= _due(item, policy):
             kept.append(item)
         if not lacking and behind is not None:
             held[item.id] = behind

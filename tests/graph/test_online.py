@@ -8,13 +8,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stretto.graph.online import STRICT, WEIGHTED, Admission, Policy, Running, Waiting, admit, order, score, starting
+from stretto.graph.online import (
+    STRICT,
+    WEIGHTED,
+    Admission,
+    Policy,
+    Rank,
+    Running,
+    Waiting,
+    admit,
+    order,
+    score,
+    starting,
+)
 from stretto.state.errors import BadInput
 
 CAPACITY = {"agents": 6.0, "memory": 8.0}
 RANK = ("low", "medium", "high", "critical")
 FILES = st.frozensets(st.sampled_from(["a", "b"]), max_size=2)
-POLICIES = st.sampled_from([STRICT, WEIGHTED, Policy(patience=30), Policy(patience=30, strict=True)])
+HASTY = {"critical": Rank(4, 10), "high": Rank(2, 20), "medium": Rank(1, 30), "low": Rank(1, 30)}
+POLICIES = st.sampled_from([STRICT, WEIGHTED, Policy(HASTY), Policy(HASTY, strict=True)])
 
 
 @st.composite
@@ -40,6 +53,10 @@ def runnings(draw: st.DrawFn, now: float = 100) -> list[Running]:
     )
     other = Running("r1", now - 5, draw(st.none() | st.just(now + 9)), {"agents": draw(st.integers(0, 3)), "memory": 1})
     return [one, other][: draw(st.integers(0, 2))]
+
+
+def due(item: Waiting, policy: Policy) -> float:
+    return item.since + policy.ranks[item.priority].patience
 
 
 class Case(NamedTuple):
@@ -85,11 +102,11 @@ def test_everyone_starts_or_waits_once_and_the_queue_counts_from_one(case: Case)
 @given(CASES)
 def test_who_waits_lacks_something_or_stands_behind_one_that_is_overdue(case: Case) -> None:
     found = case.admit()
-    since = {w.id: w.since for w in case.waiting}
+    overdue = {w.id for w in case.waiting if due(w, case.policy) <= 100}
 
     for wait in found.waits:
         assert wait.lacks or wait.behind is not None
-        assert wait.behind is None or since[wait.behind] + case.policy.patience <= 100
+        assert wait.behind is None or wait.behind in overdue
 
 
 @few
@@ -98,7 +115,7 @@ def test_a_strict_policy_starts_no_lower_priority_before_a_higher_one_that_fits_
     policy = case.policy._replace(strict=True)
     starts = admit(case.waiting, case.running, CAPACITY, 100, policy).starts
 
-    young = [w for w in case.waiting if w.since + policy.patience > 100]
+    young = [w for w in case.waiting if due(w, policy) > 100]
     for low in (w for w in young if w.id in starts):
         for high in (w for w in young if RANK.index(w.priority) > RANK.index(low.priority)):
             as_well = high.files <= low.files and all(high.demand[n] <= low.demand[n] for n in CAPACITY)
@@ -196,23 +213,23 @@ def test_nobody_waits_longer_than_patience_and_those_due_before(
     stream: tuple[list[Waiting], dict[str, float]], strict: bool
 ) -> None:
     items, takes = stream
-    policy = Policy(patience=15, strict=strict)
+    policy = Policy(HASTY, strict=strict)
     world = World(takes, policy)
 
     world.run(items)
 
     longest = max(takes.values())
     for item in items:
-        due = item.since + policy.patience
-        ahead = [w for w in items if w is not item and w.since <= item.since and world.started[w.id] >= due]
-        assert world.started[item.id] <= due + (len(ahead) + 1) * longest
+        by = due(item, policy)
+        ahead = [w for w in items if w is not item and due(w, policy) <= by and world.started[w.id] >= by]
+        assert world.started[item.id] <= by + (len(ahead) + 1) * longest
 
 
 def test_without_patience_a_stream_of_small_urgent_ones_starves_a_large_one() -> None:
     large = Waiting("large", "low", 900, 0, {"agents": 6})
     small = [Waiting(f"s{n}", "critical", 5, 5.0 * n, {"agents": 3}) for n in range(40)]
     takes = {w.id: 9.0 for w in small} | {"large": 9.0}
-    patient, impatient = World(takes, Policy(patience=1e9)), World(takes, Policy(patience=30))
+    patient, impatient = (World(takes, Policy(dict.fromkeys(RANK, Rank(1, time)))) for time in (1e9, 30))
 
     patient.run([large, *small])
     impatient.run([large, *small])
