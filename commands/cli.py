@@ -40,6 +40,7 @@ HANDLERS = {
     "workflow-status": "workflow_status",
     "coordination-hub": "coordination_hub",
     "dependency-resolver": "dependency_resolver",
+    "resource-manager": "resource_manager",
 }
 """Slash commands that this version has, and the modules that handle them."""
 VERBS = ("events", "logs", "diff", "cancel", "undo", "brief", "check", "steer", "mcp", "setup", "verify")

@@ -29,8 +29,13 @@ class Desk(NamedTuple):
     """A transaction with what commands need beside it: the capacity, and the seconds since the epoch."""
 
     tx: Transaction
-    capacity: dict[str, float]
+    defaults: dict[str, float]
     now: float
+
+    @property
+    def capacity(self) -> dict[str, float]:
+        """How much there is of everything, as it stands in this transaction."""
+        return admission.capacity(self.tx.database, self.defaults)
 
     def admit(self) -> tuple[admission.Decision, ...]:
         """One admission pass over all that waits."""
@@ -48,7 +53,7 @@ def writing(app: App) -> Generator[Desk]:
     """One transaction of a coordination command."""
     defaults = default_capacity(app)
     with open_log(app) as log, log.write() as tx:
-        yield Desk(tx, admission.capacity(tx.database, defaults), app.clock())
+        yield Desk(tx, defaults, app.clock())
 
 
 @contextmanager

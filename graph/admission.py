@@ -1,11 +1,20 @@
-"""Admission: which of the workflows that wait may have what they ask for now, and when the others may."""
+"""Admission: which of the requests that wait may be granted now, and when the others may.
 
-from collections.abc import Mapping, Sequence
+A request belongs to a workflow that is admitted with it, or asks for more than that, or stands for an id that no
+workflow has yet. The order is `graph.online`'s; beside it nothing starts that would be in the way of a reservation, and
+nobody holds a file that another changes.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from stretto.agents.paths import overlap
 from stretto.graph import coordination, online
-from stretto.state import allocation
+from stretto.graph.reservations import Span, earliest, hindrance
+from stretto.graph.resource_settings import Prevention, resource_settings
+from stretto.state import allocation, pool
 from stretto.state.allocation import Allocation
 from stretto.state.chosen import chosen
 from stretto.state.database import Database
@@ -16,45 +25,199 @@ from stretto.state.units import said_seconds
 
 CAPACITY = "capacity"
 """The choice that says how much there is of everything."""
+UNADMITTED = ("CREATED", "QUEUED")
+GRACE = 300.0
+"""Seconds after its time for which an allocation is kept that no workflow will ever give back."""
 
 
 class Decision(NamedTuple):
-    """What was decided for one workflow: admitted, or its place in the queue; `start` is seconds from now, or None."""
+    """What was decided for one request: admitted, or its place in the queue; `start` is seconds from now, or None."""
 
     workflow_id: str
     admitted: bool
     position: int
     start: float | None
     reason: str
+    allocation_id: str = ""
+
+
+class Picture(NamedTuple):
+    """Which of the requests would start now, and how the others stand, first in the queue first."""
+
+    starts: tuple[Allocation, ...]
+    waits: tuple[tuple[Allocation, Decision], ...]
 
 
 def capacity(database: Database, defaults: Mapping[str, float]) -> dict[str, float]:
-    """How much there is of everything: the defaults, and what was chosen instead."""
-    return {**defaults, **chosen(database, CAPACITY).value}
+    """How much there is of everything: the defaults, what was chosen instead, less the agents that have failed."""
+    found = {**defaults, **chosen(database, CAPACITY).value}
+    failed = sum(one.state == "failed" for one in pool.agents(database))
+    return {**found, "agents": max(found.get("agents", 0) - failed, 0)}
 
 
-def admit(tx: Transaction, limits: Mapping[str, float], now: float) -> tuple[Decision, ...]:
+def admit(
+    tx: Transaction,
+    limits: Mapping[str, float],
+    now: float,
+    instead: Mapping[str, Mapping[str, Any]] | None = None,
+) -> tuple[Decision, ...]:
     """Look at everything that waits, once: grant what may start, tell newcomers where they stand.
 
     Writes RESOURCE_ANALYSIS_REQUESTED for newcomers as a whole, then RESOURCE_ALLOCATED and WORKFLOW_SCHEDULED or
-    WORKFLOW_QUEUED for each.
+    WORKFLOW_QUEUED for each; RESOURCE_CONFLICT where workflows now change one file at a time; what is over is taken
+    back first. `instead` is what some would take for what they asked for, by allocation.
     """
+    sweep(tx, now)
     live = allocation.live_allocations(tx.database)
-    waiting = [one for one in live if one.state == "queued" and _status(tx, one) in ("CREATED", "QUEUED")]
-    new = [one for one in waiting if _status(tx, one) == "CREATED"]
-    if new:
+    if new := [one for one in live if one.state == "queued" and _status(tx, one) == "CREATED"]:
         _analysed(tx, new, live)
-    blocked = {one.id: why for one in waiting if (why := _waits(tx, one))}
-    free = [one for one in waiting if one.id not in blocked]
-    asked = online.admit(
-        [_waiting(one) for one in free], [_running(one) for one in live if one.state == "active"], limits, now
-    )
-    by_id = {one.id: one for one in free}
-    found = [_granted(tx, by_id[name], limits, now) for name in asked.starts]
-    found += [_queued(tx, by_id[w.id], w.position, w.starts_in, _reason(w)) for w in asked.waits]
-    for place, one in enumerate((one for one in waiting if one.id in blocked), len(asked.waits) + 1):
-        found.append(_queued(tx, one, place, None, f"waits for {blocked[one.id]}"))
-    return tuple(found)
+    found = look(tx, limits, now, instead)
+    done = [_granted(tx, one, limits, now, (instead or {}).get(one.id)) for one in found.starts]
+    return (*done, *(_queued(tx, one, decision) for one, decision in found.waits))
+
+
+def look(
+    tx: Transaction,
+    limits: Mapping[str, float],
+    now: float,
+    instead: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Picture:
+    """What one pass would decide; nothing is written."""
+    live = allocation.live_allocations(tx.database)
+    waiting = [one for one in live if one.state == "queued"]
+    waiting = [one._replace(wanted=dict((instead or {}).get(one.id, one.wanted))) for one in waiting]
+    blocked = {one.id: (f"waits for {why}", None) for one in waiting if (why := _waits(tx, one, waiting))}
+    held = [one for one in live if one.state != "queued"]
+    settings = resource_settings(tx.database)
+    floor = _Floor(held, waiting, limits, now, settings.prevention)
+    asked, late = floor.pass_over([one for one in waiting if one.id not in blocked], settings.policy)
+    by_id = {one.id: one for one in waiting}
+    starts = tuple(by_id[name] for name in asked.starts)
+    waits = [(by_id[w.id], _decision(by_id[w.id], w.position, w.starts_in, _reason(w))) for w in asked.waits]
+    rest = {**late, **blocked}
+    for place, name in enumerate((one.id for one in waiting if one.id in rest), len(waits) + 1):
+        why, start = rest[name]
+        waits.append((by_id[name], _decision(by_id[name], place, start, why)))
+    return Picture(starts, tuple(waits))
+
+
+def spans(held: Iterable[Allocation], now: float) -> list[Span]:
+    """What is held, from when to when. One that is past its time is taken to need as long again as it is late."""
+    found: list[Span] = []
+    for one in held:
+        start = _seconds(str(one.granted.get("starts", "") or one.since))
+        end = _seconds(one.until) if one.until else math.inf
+        if one.state == "active" and end <= now:
+            end = now + max(now - end, 1.0)
+        found.append(Span(one.id, start, end, allocation.amounts(one.granted)))
+    return found
+
+
+def sweep(tx: Transaction, now: float) -> tuple[Allocation, ...]:
+    """Take back what is over: reservations that nobody used, and requests that waited long enough.
+
+    And allocations whose time is over under an id that no workflow has: nobody will ever give them back.
+    """
+    over: list[Allocation] = []
+    for one in allocation.live_allocations(tx.database):
+        end = _seconds(one.until) if one.until else math.inf
+        orphan = one.state == "active" and not _status(tx, one) and end + GRACE <= now
+        if orphan or (one.state != "active" and end <= now):
+            why = {"queued": "waited as long as it may", "reserved": "its time went by unused"}
+            pool.let_go(tx, [a for a in pool.agents(tx.database) if a.allocation_id == one.id], "expired")
+            reason = why.get(one.state, "its time is over, and no workflow runs under this id")
+            over.append(allocation.release(tx, one, reason, "expired"))
+    return tuple(over)
+
+
+# ── who is in whose way ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def clashing(one: Allocation, other: Allocation, prevention: Prevention) -> tuple[str, ...]:
+    """The files over which two may not hold what they want at once: of the one, what the other holds or changes.
+
+    What both only change without holding it counts in proactive prevention.
+    """
+    own, its = ((a.granted or a.wanted) for a in (one, other))
+    pairs = [(a, b) for a in own.get("files", ()) for b in (*its.get("files", ()), *its.get("touches", ()))]
+    pairs += [(a, b) for a in own.get("touches", ()) for b in its.get("files", ())]
+    if prevention == "proactive":
+        pairs += [(a, b) for a in own.get("touches", ()) for b in its.get("touches", ())]
+    return tuple(dict.fromkeys(a for a, b in pairs if overlap(a, b)))
+
+
+class _Floor:
+    """What is held and what waits, as the scheduler sees it. Two that clash share a file of their own making."""
+
+    def __init__(
+        self,
+        held: Sequence[Allocation],
+        waiting: Sequence[Allocation],
+        limits: Mapping[str, float],
+        now: float,
+        prevention: Prevention,
+    ) -> None:
+        self.held, self.limits, self.now = held, limits, now
+        self.files: dict[str, frozenset[str]] = {one.id: frozenset() for one in (*held, *waiting)}
+        everyone = [one for one in (*held, *waiting) if any((one.granted or one.wanted).get(k) for k in _PATHS)]
+        for at, one in enumerate(everyone):
+            for other in everyone[:at]:
+                for path in clashing(one, other, prevention):
+                    pair = frozenset({f"{path}{_BETWEEN}{other.id}~{one.id}"})
+                    self.files[one.id] |= pair
+                    self.files[other.id] |= pair
+
+    def pass_over(
+        self, waiting: Sequence[Allocation], policy: online.Policy
+    ) -> tuple[online.Admission, dict[str, tuple[str, float | None]]]:
+        """One pass; and who would be in the way of a reservation, with the reason and the seconds until it is not."""
+        free, late = {one.id: self._waiting(one) for one in waiting}, dict[str, tuple[str, float | None]]()
+        stamped = stamp(self.now)
+        running = [self._running(one) for one in self.held if allocation.holds(one, stamped)]
+        promised = [one for one in self._spans() if one.start > self.now]
+        while True:
+            asked = online.admit([*free.values()], running, self.limits, self.now, policy)
+            found = self._in_the_way([free[name] for name in asked.starts]) if promised else None
+            if found is None:
+                return asked, late
+            name, why, start = found
+            late[name] = (why, start)
+            del free[name]
+
+    def _in_the_way(self, starts: Sequence[online.Waiting]) -> tuple[str, str, float | None] | None:
+        there = self._spans()
+        for item in starts:
+            span = Span(item.id, self.now, self.now + (item.takes or math.inf), item.demand, item.files)
+            if lacking := hindrance(span, there, self.limits):
+                at = earliest(span, there, self.limits)
+                why = f"{_plain(lacking)} reserved for later"
+                return item.id, why, None if at is None else at - self.now
+            there.append(span)
+        return None
+
+    def _spans(self) -> list[Span]:
+        return [one._replace(files=self.files[one.id]) for one in spans(self.held, self.now)]
+
+    def _waiting(self, one: Allocation) -> online.Waiting:
+        lasts, agents = one.wanted.get("seconds"), max(one.wanted.get("agents", 0), 1)
+        remaining = None if lasts is None else lasts * agents
+        wanted, since = allocation.amounts(one.wanted), _seconds(one.requested)
+        return online.Waiting(one.id, one.priority, remaining, since, wanted, self.files[one.id], lasts)
+
+    def _running(self, one: Allocation) -> online.Running:
+        ends = _seconds(one.until) if one.until else None
+        return online.Running(one.id, _seconds(one.since), ends, allocation.amounts(one.granted), self.files[one.id])
+
+
+_PATHS = ("files", "touches")
+_BETWEEN = " between "
+
+
+def _plain(lacking: str) -> str:
+    return lacking.partition(_BETWEEN)[0]
+
+
+# ── dependencies, and words ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _status(tx: Transaction, one: Allocation) -> str:
@@ -62,10 +225,15 @@ def _status(tx: Transaction, one: Allocation) -> str:
     return row.status if row else ""
 
 
-def _waits(tx: Transaction, one: Allocation) -> str:
-    """The dependencies that are not there yet."""
+def _waits(tx: Transaction, one: Allocation, waiting: Sequence[Allocation]) -> str:
+    """What must be there before it is looked at: dependencies, and the request that its workflow is admitted with."""
     row = workflow_row(tx.database, one.workflow_id)
-    return ", ".join(w.name for w in coordination.waits_for(tx, row) if not w.satisfied) if row else ""
+    if row is None or row.status not in UNADMITTED or row.runner != coordination.RUNNER:
+        return ""
+    first = next(a for a in waiting if a.workflow_id == one.workflow_id)
+    if first.id != one.id:
+        return first.id
+    return ", ".join(w.name for w in coordination.waits_for(tx, row) if not w.satisfied)
 
 
 def _analysed(tx: Transaction, new: Sequence[Allocation], live: Sequence[Allocation]) -> None:
@@ -81,42 +249,77 @@ def _analysed(tx: Transaction, new: Sequence[Allocation], live: Sequence[Allocat
     tx.event("RESOURCE_ANALYSIS_REQUESTED", "system", "coordination", data)
 
 
-def _waiting(one: Allocation) -> online.Waiting:
-    lasts, agents = one.wanted.get("seconds"), max(one.wanted.get("agents", 0), 1)
-    remaining = None if lasts is None else lasts * agents
-    files = frozenset[str](one.wanted.get("files", ()))
-    wanted = allocation.amounts(one.wanted)
-    return online.Waiting(one.id, one.priority, remaining, _seconds(one.requested), wanted, files, lasts)
-
-
-def _running(one: Allocation) -> online.Running:
-    ends = _seconds(one.until) if one.until else None
-    files = frozenset[str](one.granted.get("files", ()))
-    return online.Running(one.id, _seconds(one.since), ends, allocation.amounts(one.granted), files)
-
-
 def _reason(wait: online.Wait) -> str:
+    lacks = ", ".join(dict.fromkeys(map(_plain, wait.lacks)))
     if wait.never:
-        return f"more than there is: {', '.join(wait.lacks)}"
-    return f"{', '.join(wait.lacks)} not free" if wait.lacks else f"{wait.behind} has waited too long to be passed"
+        return f"more than there is: {lacks}"
+    return f"{lacks} not free" if lacks else f"{wait.behind} has waited too long to be passed"
 
 
 def _seconds(stamped: str) -> float:
     return datetime.fromisoformat(stamped).timestamp()
 
 
-def _granted(tx: Transaction, one: Allocation, limits: Mapping[str, float], now: float) -> Decision:
-    lasts = one.wanted.get("seconds")
-    until = stamp(now + lasts) if lasts else ""
-    allocation.grant(tx, one, limits, until=until)
-    data = {"start_time": "immediate", "estimated_completion": said_seconds(lasts), "allocation_id": one.id}
-    tx.set_status(one.workflow_id, "SCHEDULED", data, phase="ready")
-    return Decision(one.workflow_id, True, 0, 0.0, "")
+def _decision(one: Allocation, position: int, start: float | None, reason: str) -> Decision:
+    return Decision(one.workflow_id, False, position, start, reason, one.id)
 
 
-def _queued(tx: Transaction, one: Allocation, position: int, start: float | None, reason: str) -> Decision:
+# ── what is done ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _granted(
+    tx: Transaction, one: Allocation, limits: Mapping[str, float], now: float, instead: Mapping[str, Any] | None
+) -> Decision:
+    asked = allocation.allocation(tx.database, one.id)
+    given = dict(instead or asked.wanted)
+    lasts = given.get("seconds")
+    chosen_agents = _agents_for(tx, given, limits)
+    if chosen_agents:
+        given["agent_ids"] = [a.agent_id for a in chosen_agents]
+    held = allocation.grant(tx, asked, limits, given, stamp(now + lasts) if lasts else "")
+    for agent in chosen_agents:
+        pool.assign(tx, agent, one.workflow_id, agent.role or given["specialization"], one.id)
+    if _status(tx, one) in UNADMITTED:
+        data = {"start_time": "immediate", "estimated_completion": said_seconds(lasts), "allocation_id": one.id}
+        tx.set_status(one.workflow_id, "SCHEDULED", data, phase="ready")
+    _record_clashes(tx, held)
+    return Decision(one.workflow_id, True, 0, 0.0, "", one.id)
+
+
+def _agents_for(tx: Transaction, given: Mapping[str, Any], limits: Mapping[str, float]) -> list[pool.Agent]:
+    """Agents of the pool for a request that names a specialisation: of that role first, then those of none."""
+    role = given.get("specialization")
+    if not role:
+        return []
+    failed = sum(one.state == "failed" for one in pool.agents(tx.database))
+    idle = [one for one in pool.fill(tx, round(limits["agents"]) + failed) if one.state == "idle"]
+    idle.sort(key=lambda one: (one.role != role, bool(one.role), one.agent_id))
+    return idle[: round(given.get("agents", 0))]
+
+
+def _record_clashes(tx: Transaction, held: Allocation) -> None:
+    if resource_settings(tx.database).prevention != "reactive":
+        return
+    for other in allocation.live_allocations(tx.database):
+        if other.state == "active" and other.id != held.id and (files := clashing(held, other, "proactive")):
+            facts = {
+                "conflict_id": f"conf_{other.id}_{held.id}",
+                "conflict_type": "simultaneous_write",
+                "conflicting_requests": [other.id, held.id],
+                "severity": "high",
+                "files": list(files),
+                "state": "DETECTED",
+            }
+            tx.event("RESOURCE_CONFLICT", held.workflow_id, "coordination", facts, severity="warning")
+
+
+def _queued(tx: Transaction, one: Allocation, decision: Decision) -> Decision:
     """Only a newcomer is told; where the others stand now is in the status."""
     if _status(tx, one) == "CREATED":
-        data = {"queue_position": position, "estimated_start": said_seconds(start), "reason": reason}
+        data = {
+            "queue_position": decision.position,
+            "estimated_start": said_seconds(decision.start),
+            "reason": decision.reason,
+        }
         tx.set_status(one.workflow_id, "QUEUED", data, phase="waiting")
-    return Decision(one.workflow_id, False, position, start, reason)
+    return decision

@@ -85,7 +85,8 @@ def create(tx: Transaction, workflow_id: str, asked: Coordinated, capacity: Mapp
         data["test"] = True
     made = tx.create_workflow(workflow_id, kind=asked.kind, description=asked.name, spec=spec, runner=RUNNER, data=data)
     if made:
-        allocation.ask(tx, workflow_id, asked.priority, asked.resources.wanted(), capacity)
+        role = {"specialization": asked.specialization} if asked.specialization else {}
+        allocation.ask(tx, workflow_id, asked.priority, {**asked.resources.wanted(), **role}, capacity)
     return made
 
 
@@ -167,8 +168,10 @@ def start_phase(tx: Transaction, row: WorkflowRow, asked: str) -> str:
     name = startable(tx, row, asked)
     if row.status != "RUNNING":
         tx.set_status(row.id, "RUNNING", {"start_time": tx.now} if row.status == "SCHEDULED" else {"phase": name})
-    held = [a.id for a in allocation.live_allocations(tx.database, row.id) if a.state == "active"]
-    tx.set_phase(row.id, name, {"resource_allocation": held})
+    held = [a for a in allocation.live_allocations(tx.database, row.id) if a.state == "active"]
+    most = sum(a.granted.get("agents", 0) for a in held)
+    said = next(p.agents for p in coordinated(row).phases if p.name == name)
+    tx.set_phase(row.id, name, {"resource_allocation": [a.id for a in held], "agents": min(said or most, most)})
     return name
 
 

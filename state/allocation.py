@@ -1,8 +1,10 @@
 """Allocations: what a workflow asked for, what it was given, and until when.
 
-An allocation is queued → active → released; `reserved` is one for a time to come, `denied` one that can never be met,
-`expired` one that was never used. Amounts are by name: `agents`, `cpu` (cores), `memory` (bytes), `workflows` (slots),
-and whatever else the capacity names. `files` are exclusive: no two hold one path.
+An allocation is queued → active → released; `reserved` is one for a time to come, `denied` one that was refused,
+`expired` one whose time went by. Amounts are by name: `agents`, `cpu` (cores), `memory` (bytes), `workflows` (slots),
+and whatever else the capacity names. `files` are exclusive: no two hold one path; `touches` are files that it changes
+without holding them; `starts` is when a reservation begins to hold. Every change writes an event that holds enough to
+fold the rows from the log alone (`state.ledger`).
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
     from stretto.state.transaction import Transaction
 
-HOLDING = ("active", "reserved")
-"""States in which something is held."""
+_TELLS = {"queued": "RESOURCE_REQUESTED", "reserved": "RESOURCE_RESERVED", "active": "RESOURCE_ALLOCATED"}
+"""The event that tells of a row's state."""
 _NOTHING = 1e-9
 """Less than this is none: shares of cores are fractions."""
 
@@ -82,25 +84,37 @@ def allocations(database: Database, workflow_id: str | None = None) -> list[Allo
     return sorted(_read(database, where, values), key=lambda a: (a.requested, a.id))
 
 
-def in_use(held: Iterable[Allocation]) -> dict[str, float]:
+def holds(one: Allocation, now: str = "") -> bool:
+    """Whether it holds what it was given: an active one does, a reserved one while its window is open.
+
+    Without `now` every reservation counts.
+    """
+    if one.state == "reserved" and now:
+        return str(one.granted.get("starts", "")) <= now < (one.until or "~")
+    return one.state in ("active", "reserved")
+
+
+def in_use(held: Iterable[Allocation], now: str = "") -> dict[str, float]:
     """The sums of what these hold."""
     total: dict[str, float] = {}
     for one in held:
-        if one.state in HOLDING:
+        if holds(one, now):
             for name, amount in amounts(one.granted).items():
                 total[name] = total.get(name, 0) + amount
     return total
 
 
-def short_of(wanted: Mapping[str, Any], capacity: Mapping[str, float], held: Sequence[Allocation]) -> tuple[str, ...]:
+def short_of(
+    wanted: Mapping[str, Any], capacity: Mapping[str, float], held: Sequence[Allocation], now: str = ""
+) -> tuple[str, ...]:
     """What keeps this from being granted now: names of amounts, and `file PATH` for files that another holds."""
-    used = in_use(held)
+    used = in_use(held, now)
     short = [
         name
         for name, amount in amounts(wanted).items()
         if name in capacity and used.get(name, 0) + amount > capacity[name] + _NOTHING
     ]
-    taken = {path for one in held if one.state in HOLDING for path in one.granted.get("files", ())}
+    taken = {path for one in held if holds(one, now) for path in one.granted.get("files", ())}
     return (*short, *(f"file {path}" for path in wanted.get("files", ()) if path in taken))
 
 
@@ -111,11 +125,61 @@ def ask(
     wanted: Mapping[str, Any],
     capacity: Mapping[str, float],
     context: Mapping[str, Any] | None = None,
+    until: str = "",
 ) -> Allocation:
-    """Put a request in the queue; admission decides when it is granted. Writes no event: what asks does.
+    """Put a request in the queue and write RESOURCE_REQUESTED; admission decides when it is granted.
+
+    `until` is when it gives up waiting.
 
     Raises:
         BadInput: It asks for something that there is none of, or for more than there ever is.
+    """
+    return _new(tx, workflow_id, "queued", priority, wanted, capacity, context, until)
+
+
+def reserve(
+    tx: Transaction,
+    workflow_id: str,
+    priority: str,
+    wanted: Mapping[str, Any],
+    capacity: Mapping[str, float],
+    until: str,
+    context: Mapping[str, Any] | None = None,
+) -> Allocation:
+    """Keep something from `wanted["starts"]` to `until`, and write RESOURCE_RESERVED. Whether it fits is the caller's.
+
+    Raises:
+        BadInput: It asks for something that there is none of, or for more than there ever is.
+    """
+    return _new(tx, workflow_id, "reserved", priority, wanted, capacity, context, until)
+
+
+def _new(
+    tx: Transaction,
+    workflow_id: str,
+    state: str,
+    priority: str,
+    wanted: Mapping[str, Any],
+    capacity: Mapping[str, float],
+    context: Mapping[str, Any] | None,
+    until: str,
+) -> Allocation:
+    check_possible(workflow_id, wanted, capacity)
+    granted = dict(wanted) if state == "reserved" else {}
+    name = _next_id(tx, workflow_id)
+    new = Allocation(
+        name, workflow_id, state, priority, dict(wanted), granted, dict(context or {}), tx.now, tx.now, until
+    )
+    put(tx, new)
+    _tell(tx, new)
+    return new
+
+
+def check_possible(workflow_id: str, wanted: Mapping[str, Any], capacity: Mapping[str, float]) -> None:
+    """Nothing is asked for that there is none of, nor more than there ever is.
+
+    Raises:
+        BadInput: The first that is.
     """
     for name, amount in amounts(wanted).items():
         if amount < 0 or name not in capacity or amount > capacity[name]:
@@ -128,11 +192,10 @@ def ask(
                     "Ask for less, or raise the capacity: stretto resource-manager configure '{\"capacity\": …}'",
                 ),
             )
-    number = len(allocations(tx.database, workflow_id)) + 1
-    name = f"alloc_{workflow_id}_{number}"
-    new = Allocation(name, workflow_id, "queued", priority, dict(wanted), {}, dict(context or {}), tx.now, tx.now, "")
-    put(tx, new)
-    return new
+
+
+def _next_id(tx: Transaction, workflow_id: str) -> str:
+    return f"alloc_{workflow_id}_{len(allocations(tx.database, workflow_id)) + 1}"
 
 
 def grant(
@@ -142,24 +205,63 @@ def grant(
     granted: Mapping[str, Any] | None = None,
     until: str = "",
 ) -> Allocation:
-    """Give it what it wants, or `granted`, and write RESOURCE_ALLOCATED.
+    """Give it what it wants, or `granted`, and write RESOURCE_ALLOCATED. An active one gets `granted` instead.
 
     Raises:
-        StateConflict: It is not waiting.
+        StateConflict: It neither waits nor holds anything.
         Exhausted: It does not fit into what is free; nothing was written.
     """
-    if asked.state not in ("queued", "reserved"):
-        raise StateConflict(f"Allocation {asked.id!r} is {asked.state}; only one that waits can be granted.")
+    if asked.state not in _TELLS:
+        raise StateConflict(f"Allocation {asked.id!r} is {asked.state}; only one that waits or holds can be granted.")
     given = dict(asked.wanted if granted is None else granted)
+    given.pop("starts", None)
     others = [a for a in live_allocations(tx.database) if a.id != asked.id]
-    if short := short_of(given, capacity, others):
+    if short := short_of(given, capacity, others, tx.now):
         raise Exhausted(
             f"{asked.workflow_id!r} cannot have that now: {', '.join(short)} not free. Nothing was written."
         )
-    new = asked._replace(state="active", granted=given, since=tx.now, until=until)
+    since = asked.since if asked.state == "active" else tx.now
+    new = asked._replace(state="active", granted=given, since=since, until=until)
     put(tx, new)
-    facts = {"allocation_id": new.id, "resource_details": given, "requester": new.workflow_id, "priority": new.priority}
-    tx.event("RESOURCE_ALLOCATED", new.workflow_id, "coordination", {**facts, "requested": new.requested})
+    _tell(tx, new, **({"before": asked.granted} if asked.state == "active" else {}))
+    return new
+
+
+def hand_over(tx: Transaction, held: Allocation, workflow_id: str, context: Mapping[str, Any]) -> Allocation:
+    """Pass one on, whatever its state, to another workflow; in between nothing is free.
+
+    The event of the new one says which it takes over; RESOURCE_DEALLOCATED of the old one frees nothing.
+    """
+    new = held._replace(id=_next_id(tx, workflow_id), workflow_id=workflow_id, context=dict(context))
+    put(tx, new)
+    put(tx, held._replace(state="released", since=tx.now, until=""))
+    _tell(tx, new, taken_over=held.id)
+    facts = {"allocation_id": held.id, "release_reason": f"handed over to {workflow_id}", "handed_to": new.id}
+    tx.event("RESOURCE_DEALLOCATED", held.workflow_id, "coordination", facts)
+    return new
+
+
+def _tell(tx: Transaction, row: Allocation, **more: object) -> None:
+    facts = {
+        "allocation_id": row.id,
+        "resource_details": row.granted if row.state == "active" else row.wanted,
+        "requester": row.workflow_id,
+        "priority": row.priority,
+        "requested": row.requested,
+        **({"until": row.until} if row.until else {}),
+        **({"context": row.context} if row.context else {}),
+        **more,
+    }
+    tx.event(_TELLS[row.state], row.workflow_id, "coordination", facts)
+
+
+def shrink(tx: Transaction, held: Allocation, less: Mapping[str, float], reason: str) -> Allocation:
+    """Take back a part of what an active one holds, named agents among it left to the caller; RESOURCE_DEALLOCATED."""
+    left = {k: v - less.get(k, 0) if k in amounts(held.granted) else v for k, v in held.granted.items()}
+    new = held._replace(granted=left)
+    put(tx, new)
+    facts = {"allocation_id": held.id, "release_reason": reason, "resource_details": dict(less), "remaining": left}
+    tx.event("RESOURCE_DEALLOCATED", held.workflow_id, "coordination", facts)
     return new
 
 

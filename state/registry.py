@@ -19,8 +19,9 @@ ERROR_ENCOUNTERED RECOVERY_INITIATED RECOVERY_COMPLETED RECOVERY_FAILED
 CHECKPOINT_CREATED CHECKPOINT_RESTORED
 """
 STAGES = ("RESEARCH", "PLAN", "IMPLEMENTATION", "TESTING", "DOCUMENTATION")
-OWN = frozenset({"TASK_STEERED", "SETTINGS_CHANGED"})
-"""What only we tell: a person's word to an agent at work; a choice that commands go by from now on."""
+OWN = frozenset({"TASK_STEERED", "SETTINGS_CHANGED", "RESOURCE_REQUESTED", "RESOURCE_RESERVED"})
+"""What only we tell: a person's word to an agent at work; a choice that commands go by from now on; that resources are
+asked for, and that they are kept for a time to come."""
 TYPES = frozenset(_TYPES.split()) | {f"{s}_{end}" for s in STAGES for end in ("STARTED", "COMPLETED", "FAILED")} | OWN
 
 ALIASES = {
@@ -57,6 +58,8 @@ AGENT_DEALLOCATED agent_id reason
 AGENT_PERFORMANCE_ALERT agent_id performance_metric threshold
 AGENT_ERROR agent_id error_type error_details
 AGENT_TIMEOUT agent_id timeout_duration
+RESOURCE_REQUESTED allocation_id resource_details requester
+RESOURCE_RESERVED allocation_id resource_details requester
 RESOURCE_ALLOCATED allocation_id resource_details requester
 RESOURCE_DEALLOCATED allocation_id release_reason
 RESOURCE_CONFLICT conflict_id conflicting_requests severity

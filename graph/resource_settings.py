@@ -1,0 +1,51 @@
+"""What was chosen about resources: how demand is predicted, who comes first, how clashes are prevented."""
+
+from typing import Any, Literal, NamedTuple, cast
+
+from stretto.graph.online import STRICT, Policy
+from stretto.state.chosen import chosen
+from stretto.state.database import Database
+
+NAME = "resources"
+"""The choice that holds all of it."""
+Prevention = Literal["proactive", "reactive", "disabled"]
+PREVENTIONS = ("proactive", "reactive", "disabled")
+LEARNING = ("historical_workflows", "last_7_days", "last_30_days", "last_90_days", "none")
+STRATEGIES = ("adaptive", "fixed")
+MODES = ("enabled", "disabled")
+
+
+class ResourceSettings(NamedTuple):
+    """`prediction` whether requests without quantities are answered; `learning` the finished workflows to learn from.
+
+    `strategy` is how `optimize` finds settings (`adaptive`: by replaying what has run; `fixed`: by the table of its
+    targets), `policy` the order of the queue, `prevention` what happens to workflows that would change one file at a
+    time: `proactive` starts one after the other, `reactive` lets them and records the clash, `disabled` lets them.
+    """
+
+    prediction: str = "enabled"
+    learning: str = "historical_workflows"
+    strategy: str = "adaptive"
+    prevention: Prevention = "reactive"
+    policy: Policy = STRICT
+    version: int = 0
+
+
+def resource_settings(database: Database) -> ResourceSettings:
+    """What holds now: what was chosen, and the defaults of the rest."""
+    found = chosen(database, NAME)
+    value = found.value
+    default = ResourceSettings()
+    return ResourceSettings(
+        prediction=value.get("prediction_mode", default.prediction),
+        learning=value.get("learning_data", default.learning),
+        strategy=value.get("optimization_strategy", default.strategy),
+        prevention=cast("Prevention", value.get("conflict_prevention", default.prevention)),
+        policy=policy_of(value.get("scheduler", {})),
+        version=found.version,
+    )
+
+
+def policy_of(value: dict[str, Any]) -> Policy:
+    """The policy that a stored one is, what it leaves out as in the default."""
+    return Policy(**{**STRICT._asdict(), **value})
