@@ -151,7 +151,10 @@ def _settings(log: Log, now: float) -> dict[str, Any]:
         "learning_data": told_learning(log, found.learning, now),
         "optimization_strategy": found.strategy,
         "conflict_prevention": found.prevention,
-        "scheduler": {**found.policy._asdict(), "weights": dict(found.policy.weights)},
+        "scheduler": {
+            **found.policy._asdict(),
+            "ranks": {name: rank._asdict() for name, rank in found.policy.ranks.items()},
+        },
     }
 
 

@@ -159,30 +159,10 @@ class Log:
             StrettoError: The log is open for reading only, the disk is full, or another process blocks it.
         """
         return _Write(self._database, self._clock, fence, strict=self._strict)
-        with self._database.transaction():
-            if fence is not None:
-                self._check(fence)
-            tx = Transaction(self._database, stamp(self._clock()), fence, strict=self._strict)
-            yield tx
-        if tx.ids:
-            wake.ring(self.directory)
 
     def glance(self) -> Transaction:
         """For functions that only read through a transaction. Nothing may be written with it."""
         return Transaction(self._database, stamp(self._clock()), None)
-
-    def _check(self, fence: Fence) -> None:
-        now = queries.lease(self._database, fence.workflow_id)
-        if now and now.token == fence.token and not now.released:
-            return
-        who = (
-            f"process {now.pid} on {now.host!r} holds it since {now.since}" if now and not now.released else "it ended"
-        )
-        raise Fenced(
-            f"The lease of workflow {fence.workflow_id!r} is no longer ours: {who}. This write was refused and nothing"
-            " of it was stored.",
-            next_steps=(f"stretto workflow-status {fence.workflow_id}",),
-        )
 
     def events(self, workflow: str | None = None, *, after: int = 0, limit: int | None = None) -> Iterator[Event]:
         """The events after number `after`, in order, of one workflow or of all; at most `limit`.
