@@ -41,6 +41,7 @@ HANDLERS = {
     "coordination-hub": "coordination_hub",
     "dependency-resolver": "dependency_resolver",
     "resource-manager": "resource_manager",
+    "progress-aggregator": "progress_aggregator",
 }
 """Slash commands that this version has, and the modules that handle them."""
 VERBS = ("events", "logs", "diff", "cancel", "undo", "brief", "check", "steer", "mcp", "setup", "verify")
