@@ -31,6 +31,7 @@ class Desk(NamedTuple):
     tx: Transaction
     defaults: dict[str, float]
     now: float
+    log: Log
 
     @property
     def capacity(self) -> dict[str, float]:
@@ -53,7 +54,7 @@ def writing(app: App) -> Generator[Desk]:
     """One transaction of a coordination command."""
     defaults = default_capacity(app)
     with open_log(app) as log, log.write() as tx:
-        yield Desk(tx, defaults, app.clock())
+        yield Desk(tx, defaults, app.clock(), log)
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def looking(app: App) -> Generator[Desk]:
     """
     with reading(app) as log:
         now = app.clock()
-        yield Desk(Transaction(log.database, stamp(now), None), {}, now)
+        yield Desk(log.glance(), {}, now, log)
 
 
 @contextmanager

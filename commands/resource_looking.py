@@ -69,8 +69,7 @@ def _see(app: App, window: float | None, *, explain: bool) -> _Seen:
 
 
 def _read(log: Log, defaults: dict[str, float], now: float, window: float | None, *, explain: bool) -> _Seen:
-    tx = log.glance()
-    limits = admission.capacity(tx.database, defaults)
+    limits = admission.capacity(log.database, defaults)
     live = log.allocations(live=True)
     stamped = stamp(now)
     used = in_use([one for one in live if one.state == "active"])
@@ -144,7 +143,7 @@ def _nothing() -> dict[str, Any]:
 
 
 def _settings(log: Log, now: float) -> dict[str, Any]:
-    found = resource_settings(log.glance().database)
+    found = resource_settings(log.database)
     return {
         "version": found.version,
         "prediction_mode": found.prediction,

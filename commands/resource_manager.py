@@ -16,6 +16,7 @@ OPERATIONS: dict[str, tuple[str, frozenset[str]]] = {
     "monitor": ("resource_looking:show", _EXPLAIN),
     "capacity": ("resource_looking:show", _EXPLAIN),
     "configure": ("resource_choosing:configure", frozenset()),
+    "allocate": ("resource_asking:allocate", frozenset({"agents", "specialization", "priority"})),
 }
 """Each operation as `module:function` of `stretto.commands`, and its flags."""
 SUPPORTED = frozenset[str]().union(*(flags for _, flags in OPERATIONS.values()))

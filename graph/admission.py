@@ -121,7 +121,7 @@ def sweep(tx: Transaction, now: float) -> tuple[Allocation, ...]:
     over: list[Allocation] = []
     for one in allocation.live_allocations(tx.database):
         end = _seconds(one.until) if one.until else math.inf
-        orphan = one.state == "active" and not _status(tx, one) and end + GRACE <= now
+        orphan = one.state == "active" and end + GRACE <= now and workflow_row(tx.database, one.workflow_id) is None
         if orphan or (one.state != "active" and end <= now):
             why = {"queued": "waited as long as it may", "reserved": "its time went by unused"}
             pool.let_go(tx, [a for a in pool.agents(tx.database) if a.allocation_id == one.id], "expired")
@@ -221,8 +221,9 @@ def _plain(lacking: str) -> str:
 
 
 def _status(tx: Transaction, one: Allocation) -> str:
+    """The status of a workflow that admission moves; one that a driver runs is the driver's."""
     row = workflow_row(tx.database, one.workflow_id)
-    return row.status if row else ""
+    return row.status if row and row.runner == coordination.RUNNER else ""
 
 
 def _waits(tx: Transaction, one: Allocation, waiting: Sequence[Allocation]) -> str:

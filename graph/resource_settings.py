@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, NamedTuple, cast
 
-from stretto.graph.online import STRICT, Policy
+from stretto.graph.online import STRICT, Policy, Rank
 from stretto.state.chosen import chosen
 from stretto.state.database import Database
 
@@ -48,4 +48,5 @@ def resource_settings(database: Database) -> ResourceSettings:
 
 def policy_of(value: dict[str, Any]) -> Policy:
     """The policy that a stored one is, what it leaves out as in the default."""
-    return Policy(**{**STRICT._asdict(), **value})
+    ranks = {name: Rank(**rank) for name, rank in value.get("ranks", {}).items()}
+    return Policy(**{**STRICT._asdict(), **value, "ranks": {**STRICT.ranks, **ranks}})
