@@ -1,7 +1,6 @@
 """LocalExecutor: tasks run on this machine, each attempt in its own git worktree, and count once proven and landed."""
 
 import asyncio
-import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -275,7 +274,7 @@ class LocalExecutor:
             "agent_id": task.agent,
             "role": task.role,
             "title": task.title,
-            "start_time": time.time(),
+            "start_time": self._log.now(),
         }
         with self._log.write(self._fence) as tx:
             tx.start_attempt(task.workflow_id, task.task_id, number, key(task, number), task.phase, facts)

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from stretto.agents.runner import Runner
+
 EVERYWHERE = frozenset({"json", "store", "project"})
 """Flags that every command takes."""
 
 
 class App(NamedTuple):
     """The absolute folder the command is about, the store it names, how to print, and the runner asked for.
+
+    `agents` makes runners where there are none to be asked for by name.
 
     `clock` gives seconds since the epoch. Creations within `window` seconds are admitted together, by their priorities;
     under a simulated clock (None) whoever moves it sees to that.
@@ -32,6 +36,7 @@ class App(NamedTuple):
     runner: str = ""
     clock: Callable[[], float] = time.time
     window: float | None = 0.02
+    agents: Callable[[], Runner] | None = None
 
     @property
     def project(self) -> Path:

@@ -65,6 +65,8 @@ def runner_for(app: App, invocation: Invocation, spec: Spec) -> Runner:
     Raises:
         BadInput: None was, or it cannot do this work; the message says what to plug in.
     """
+    if app.agents:
+        return app.agents()
     text = app.runner or os.environ.get("STRETTO_RUNNER", "") or settings_of(app).runner
     text = text or (HOST if os.environ.get("CLAUDECODE") == "1" else "")
     patience = Patience(spec.limits.patience_seconds)
@@ -125,6 +127,7 @@ def launch(spec: Spec, invocation: Invocation, app: App) -> Reply:
             durability=durability(invocation, app),
             on_event=watch.event,
             control=control,
+            clock=app.clock,
         )
         result = _drive(work, control, watch)
     return reply(invocation, app, result)
@@ -143,9 +146,10 @@ def relaunch(
     Raises:
         BadInput: Somebody else made the store, and no runner is named: what would run is their choice.
     """
-    if not app.runner:
+    if not (app.runner or app.agents):
         require_own(app, name)
-    runner = parse_runner(app.runner, project=app.project, execute=execute) if app.runner else None
+    named = parse_runner(app.runner, project=app.project, execute=execute) if app.runner else None
+    runner = app.agents() if app.agents else named
     control = Control()
 
     def work(watch: Watcher) -> Coroutine[Any, Any, Result]:
@@ -159,6 +163,7 @@ def relaunch(
             durability=durability(invocation, app),
             on_event=watch.event,
             control=control,
+            clock=app.clock,
         )
 
     with watcher(app.json, _history(name, app)) as watch:

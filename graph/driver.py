@@ -58,7 +58,7 @@ class Driver:
         self.repository = repository
         self.directory = place.directory()
         store.create(self.directory)
-        self.log = Log.open(self.directory, durability=place.durability)
+        self.log = Log.open(self.directory, durability=place.durability, clock=place.clock)
         self.log.check_pages()  # what is done already must be found, or it is done again
         self.saver = DiskCacheSaver(self.directory / store.CHECKPOINTS, durability=cast("Durability", place.durability))
         self.graph = compile_spec(spec, checkpointer=self.saver)

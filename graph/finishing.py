@@ -17,6 +17,7 @@ from stretto.graph.plan_links import add_link, relative
 from stretto.graph.planning import CRITERION_DOCUMENTS, CRITERION_TASKS, CRITERION_TESTS
 from stretto.graph.spec import PhaseSpec
 from stretto.graph.summarising import summary
+from stretto.state.units import said_seconds
 
 PHASE = "finalization"
 
@@ -57,7 +58,7 @@ def complete(step: Step, end: Mapping[str, Any]) -> None:
     if row is None or row.status == "COMPLETED":
         return
     tests = step.verdict("test").get("tests")
-    metrics = {"success": True, "total_duration": elapsed(run), "tests": tests, **end}
+    metrics = {"success": True, "total_duration": said_seconds(elapsed(run)), "tests": tests, **end}
     with run.log.write(run.fence) as tx:
         tx.set_status(run.workflow_id, "COMPLETED", phase=PHASE, data=metrics)
 
@@ -67,8 +68,7 @@ def elapsed(run: Run) -> float | None:
     first = next(iter(run.log.events(run.workflow_id, limit=1)), None)
     if first is None:
         return None
-    began = datetime.fromisoformat(first.timestamp)
-    return round((datetime.now(began.tzinfo) - began).total_seconds(), 1)
+    return round(run.log.now() - datetime.fromisoformat(first.timestamp).timestamp(), 1)
 
 
 async def closing_files(step: Step) -> dict[str, str]:

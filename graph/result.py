@@ -1,7 +1,8 @@
 """Where a workflow lives, and how a drive of it ended."""
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -24,11 +25,12 @@ class Result(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a workflow lives: the folder to work on, the store, and what its writes survive."""
+    """Where a workflow lives: the folder to work on, the store, what its writes survive, and where time comes from."""
 
     project: Path
     store: Path | None = None
     durability: str = "power"
+    clock: Callable[[], float] = time.time
 
     def directory(self) -> Path:
         """The state directory."""

@@ -8,6 +8,7 @@ kept.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -46,6 +47,7 @@ async def start(
     durability: str = "power",
     on_event: OnEvent = nothing,
     control: Control | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Result:
     """Create a workflow and drive it until it is done, waits for a person, fails, or is told to stop.
 
@@ -58,12 +60,13 @@ async def start(
         durability: `power` survives power loss, `process` survives `kill -9` and is faster.
         on_event: Called with every event of the workflow, in order.
         control: Levers to drain or stop it from outside.
+        clock: Where the time of what is written comes from, in seconds since the epoch.
 
     Raises:
         BadInput: The spec cannot run, or the project cannot be worked on. Nothing was written.
         WorkflowExists: The id is taken by another workflow.
     """
-    place = Place(project, store, durability)
+    place = Place(project, store, durability, clock)
     driver = await _opened(spec, place, runner, control, new=True)
     try:
         driver.create(kind)
@@ -83,6 +86,7 @@ async def resume(
     durability: str = "power",
     on_event: OnEvent = nothing,
     control: Control | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Result:
     """Go on with a workflow, whichever command began it.
 
@@ -98,13 +102,14 @@ async def resume(
         durability: As for `start`.
         on_event: As for `start`; called with the events from now on.
         control: As for `start`.
+        clock: As for `start`.
 
     Raises:
         NotFound: The store has no such workflow.
         InvalidTransition: It was cancelled, or an answer was given and it waits at no gate.
         WorkflowDriven: Another living process drives it.
     """
-    place = Place(project, store, durability)
+    place = Place(project, store, durability, clock)
     row, finished = find(workflow_id, place)
     place = place._replace(project=folder_of(workflow_id, place))
     if row.status == "CANCELLED":

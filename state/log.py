@@ -182,6 +182,10 @@ class Log:
             after = page[-1].seq
             left = None if left is None else left - len(page)
 
+    def now(self) -> float:
+        """The time by which it stamps what is written, in seconds since the epoch."""
+        return self._clock()
+
     def last_seq(self) -> int:
         """The number of the newest event; 0 in an empty log."""
         return queries.last_seq(self._database)
