@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from stretto.commands.scenario_ground import POOL
 from stretto.state import registry
+from stretto.state.view import fold
 from stretto.state.wire import Event
 
 
@@ -83,10 +84,23 @@ def _too_much(held: dict[str, dict[str, Any]], limits: dict[str, float]) -> str:
 
 
 def _status(log: Sequence[Event], workflow: str, status: str) -> Checked:
-    from stretto.state.view import fold
-
     seen = fold(e for e in log if e.workflow_id == workflow).status
     return Checked(seen == status, seen)
+
+
+def _together(log: Sequence[Event], workflow: str, number: str = "2") -> Checked:
+    """At some time so many tasks of a workflow were under way."""
+    if not number.isdecimal():
+        return Checked(False, f"{number!r} is no number of tasks")
+    running: set[str] = set()
+    most = 0
+    for event in log:
+        if event.workflow_id == workflow and event.type == "TASK_STARTED":
+            running.add(str(event.data["task_id"]))
+        elif event.workflow_id == workflow and event.type in ("TASK_COMPLETED", "TASK_FAILED"):
+            running.discard(str(event.data["task_id"]))
+        most = max(most, len(running))
+    return Checked(most >= int(number), f"{most} at once")
 
 
 CHECKS: dict[str, tuple[Callable[..., Checked], int, int]] = {
@@ -95,5 +109,6 @@ CHECKS: dict[str, tuple[Callable[..., Checked], int, int]] = {
     "before": (_before, 3, 3),
     "within-capacity": (_within_capacity, 0, 0),
     "status": (_status, 2, 2),
+    "together": (_together, 1, 2),
 }
 """The checks by name, with how many words each takes. docs/verify.md tells what they mean."""

@@ -110,7 +110,7 @@ def _keys(wanted: Line, event: Event, log: Sequence[Event], exact: bool) -> tupl
 
 def _leaves(wanted: Mapping[str, Any], seen: object, above: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Every key that is expected, objects taken apart, with what the log has in its place."""
-    there = cast("Mapping[str, Any]", seen) if isinstance(seen, Mapping) else {}
+    there = cast("Mapping[str, Any]", seen if isinstance(seen, Mapping) else {})
     for name, value in wanted.items():
         if isinstance(value, dict):
             yield from _leaves(cast("dict[str, Any]", value), there.get(name), f"{above}{name}.")

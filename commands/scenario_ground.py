@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import shlex
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +12,9 @@ from typing import NamedTuple
 from stretto.agents.git import Git
 from stretto.commands.app import App
 from stretto.commands.coordinating import open_log
+from stretto.commands.scenario_agents import ScriptedRunner
 from stretto.commands.scenario_document import Example
+from stretto.commands.scenario_time import BEGIN, Clock
 from stretto.graph.admission import CAPACITY
 from stretto.graph.numbering import number_of
 from stretto.graph.plan import Plan, PlanPhase, PlanTask
@@ -20,41 +24,24 @@ from stretto.state.errors import StrettoError
 
 POOL: Mapping[str, float] = {"agents": 4, "cpu": 4, "memory": 8 * 1024**3, "workflows": 5}
 """What there is of everything in a scenario."""
-BEGIN = datetime(2026, 1, 5, 9, tzinfo=UTC).timestamp()
-"""When every scenario begins: a Monday, at nine."""
-RUNNER = "scripted"
 _PLAN = re.compile(r"specs/plans/(?P<name>[0-9]{1,5}_[a-z0-9_]+\.md)")
 _PROJECT = {
-    "pyproject.toml": '[project]\nname = "shop"\nversion = "0.1"\n\n[tool.pytest.ini_options]\npythonpath = ["src"]\n',
+    "pyproject.toml": '[project]\nname = "shop"\nversion = "0.1"\n',
     "README.md": "# shop\n\nKnows its users: `shop.authentication`.\n",
     ".stretto/config.toml": 'durability = "process"\n',
-    ".gitignore": "__pycache__/\n.pytest_cache/\n",
+    ".gitignore": ".venv/\n__pycache__/\n.pytest_cache/\n",
     "src/shop/__init__.py": '"""A small shop."""\n',
     "src/shop/authentication.py": (
         '"""Who may come in."""\n\nUSERS = {"ada": "lovelace"}\n\n\n'
         "def knows(name, password):\n    return USERS.get(name) == password\n"
     ),
     "tests/test_authentication.py": (
-        "from shop.authentication import knows\n\n\n"
-        'def test_a_user_comes_in():\n    assert knows("ada", "lovelace")\n\n\n'
-        'def test_a_stranger_does_not():\n    assert not knows("eve", "lovelace")\n'
+        "import unittest\n\nfrom shop.authentication import knows\n\n\n"
+        "class Authentication(unittest.TestCase):\n"
+        '    def test_a_user_comes_in(self):\n        self.assertTrue(knows("ada", "lovelace"))\n\n'
+        '    def test_a_stranger_does_not(self):\n        self.assertFalse(knows("eve", "lovelace"))\n'
     ),
 }
-
-
-class Clock:
-    """Time that passes when it is told to: seconds since the epoch."""
-
-    def __init__(self, begin: float = BEGIN) -> None:
-        self._now = begin
-
-    def now(self) -> float:
-        """The time."""
-        return self._now
-
-    def pass_to(self, moment: float) -> None:
-        """Let it become a later moment; an earlier one changes nothing."""
-        self._now = max(self._now, moment)
 
 
 class Ground(NamedTuple):
@@ -73,12 +60,21 @@ def make(root: Path, example: Example) -> Ground:
     """
     plans = dict(_plans(example))
     asyncio.run(_commit(root, {**_PROJECT, **plans}))
+    _environment(root)
     clock = Clock()
     store = str(root / ".stretto" / "state")
-    app = App(str(root), store, runner=RUNNER, clock=clock.now, window=None)
+    app = App(str(root), store, clock=clock.now, window=None, agents=lambda: ScriptedRunner(clock, store))
     with open_log(app) as log, log.write() as tx:
         choose(tx, CAPACITY, POOL)
     return Ground(app, clock, tuple(plans))
+
+
+def _environment(root: Path) -> None:
+    """Give the project our own Python: its tests run on every machine alike, by pytest if that is installed here."""
+    python = root / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n', "utf-8")
+    python.chmod(0o755)
 
 
 async def _commit(root: Path, files: Mapping[str, str]) -> None:

@@ -12,12 +12,16 @@ from stretto.state.ids import DROPPED_WORDS
 from tests.commands.door import Project
 
 DOCS = Path(__file__).parents[2] / "docs"
-DOCUMENTS = sorted((DOCS / "integration").glob("*.md"))
+SLOW = ("agents",)
+DOCUMENTS = [
+    pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if path.stem in SLOW else [])
+    for path in sorted((DOCS / "integration").glob("*.md"))
+]
 PAGE = (DOCS / "verify.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
-def test_every_document_of_ours_verifies_with_each_sentence_bound(project: Project, document: Path) -> None:
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_document_of_ours_verifies(project: Project, document: Path) -> None:
     ran = project.run("verify", str(document), "--json")
 
     counts = ran.json["result"]["counts"]

@@ -1,6 +1,7 @@
 """`stretto verify` through its door: what holds, what does not and why, and that nothing of ours is touched."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,12 @@ PHASE_COMPLETED:small_002:check:{"phase_id":"check","duration":"1h"}
 - Nobody holds more than there is <!-- check: within-capacity -->
 - It is pleasant to look at
 """
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept is removed with the rest of the test."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 def verify(project: Project, text: str, *flags: str) -> Ran:
@@ -202,3 +209,15 @@ def test_a_file_that_is_no_document_is_bad_input(project: Project, text: str) ->
     assert verify(project, text).code == 2
     assert project.run("verify", "nowhere.md").code == 2
     assert project.run("verify").code == 2
+
+
+@pytest.mark.slow
+def test_agents_of_a_scenario_work_in_simulated_time_and_leave_real_work(project: Project) -> None:
+    lines = '/orchestrate "Give regulars a discount" --workflow-id=discount_001'
+    expected = 'WORKFLOW_COMPLETED:discount_001:finalization:{"success":true,"merged":true,"total_duration":"2h50m"}'
+    ran = verify(project, example(lines, expected), "--exact", "--keep", "--json")
+
+    assert ran.code == 0, ran.out
+    kept = Path(ran.json["result"]["kept"]) / "01"
+    assert (kept / "src" / "shop" / "give_regulars_discount_backend.py").is_file()
+    assert (kept / "specs" / "plans" / "001_give_regulars_discount.md").read_text().count("[COMPLETED]") == 5
