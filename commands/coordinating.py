@@ -15,7 +15,7 @@ from stretto.graph.coordinated import Coordinated, Dependency, Needs, Stage
 from stretto.graph.spec import Priority
 from stretto.state.errors import BadInput, NotFound
 from stretto.state.ids import workflow_id as checked_id
-from stretto.state.log import Log, stamp
+from stretto.state.log import Log
 from stretto.state.settings import load
 from stretto.state.store import find_project
 from stretto.state.transaction import Transaction
