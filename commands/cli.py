@@ -42,6 +42,7 @@ HANDLERS = {
     "dependency-resolver": "dependency_resolver",
     "resource-manager": "resource_manager",
     "progress-aggregator": "progress_aggregator",
+    "performance-monitor": "performance_monitor",
 }
 """Slash commands that this version has, and the modules that handle them."""
 VERBS = ("events", "logs", "diff", "cancel", "undo", "brief", "check", "steer", "mcp", "setup", "verify")

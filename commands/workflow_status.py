@@ -61,7 +61,7 @@ def _about_one(invocation: Invocation, app: App, flag: str) -> Reply:
     """What needs more than the log, or changes something: imported when it is asked for."""
     if not invocation.ids:
         raise BadInput(f"--{flag} is about one workflow: say which.", field="workflow_id")
-    log, row = find(app, invocation.ids[0].removeprefix("workflow_"), field="workflow_id")
+    log, row = find(app, invocation.ids[0], field="workflow_id")
     with log:
         if invocation.flags.keys() & CONTROL:
             from stretto.commands.status_control import control

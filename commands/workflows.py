@@ -12,7 +12,9 @@ _NAMED = 8
 
 
 def find(app: App, name: str, *, field: str = "workflow") -> tuple[Log, WorkflowRow]:
-    """The log, open for reading, and the row of a workflow. The caller closes the log.
+    """The log, open for reading, and the row of a workflow; one `workflow_` before its id may be too much.
+
+    The caller closes the log.
 
     Raises:
         BadInput: The name is no id.
@@ -23,7 +25,7 @@ def find(app: App, name: str, *, field: str = "workflow") -> tuple[Log, Workflow
     if log is None:
         raise NotFound(f"There is no workflow {name!r}: no workflow has run here yet.", field=field)
     try:
-        if row := log.workflow(checked):
+        if row := log.workflow(checked) or log.workflow(checked.removeprefix("workflow_")):
             return log, row
         known = [w.id for w in reversed(log.newest_workflows(_NAMED))]
     except BaseException:

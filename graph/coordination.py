@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from stretto.graph import tracking
 from stretto.graph.coordinated import Coordinated, Dependency, Wait
 from stretto.state import allocation, pool
 from stretto.state.errors import BadInput, InvalidTransition, NotFound, StateConflict
@@ -172,6 +173,7 @@ def start_phase(tx: Transaction, row: WorkflowRow, asked: str) -> str:
     most = sum(a.granted.get("agents", 0) for a in held)
     said = next(p.agents for p in coordinated(row).phases if p.name == name)
     tx.set_phase(row.id, name, {"resource_allocation": [a.id for a in held], "agents": min(said or most, most)})
+    tracking.record(tx, row.id, name, view_of(tx, row.id), _now(tx))
     return name
 
 
@@ -213,6 +215,7 @@ def end_phase(
     severity = "error" if outcome == "failed" else "info"
     took = {"duration": said_seconds(view.phases[name].seconds(_now(tx)))} if state == "in_progress" else {}
     tx.event(kind, row.id, name, {"phase_id": name, **took, **(facts or {})}, severity=severity)
+    tracking.record(tx, row.id, name, view_of(tx, row.id), _now(tx))
 
 
 def _now(tx: Transaction) -> float:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from stretto.graph.coordinated import Coordinated
 from stretto.graph.coordination import DONE, RUNNER
 from stretto.graph.forecast import Forecaster, Phase
+from stretto.graph.tracking import LEARNING
 from stretto.state.figures import PhaseView, WorkflowView
 from stretto.state.log import Log
 from stretto.state.machine import ACTIVE, FINAL
@@ -59,7 +60,8 @@ _COUNTING = ("WORKFLOW_", "PHASE_", "TASK_", "CHECKPOINT_RESTORED")
 
 
 def figures(events: Iterable[Event]) -> Figures:
-    """Fold all events of a store, once."""
+    """Fold all events of a store, once. What ends while learning is off is not learned."""
+    learning = True
     found = Figures({}, {}, {}, Forecaster())
     for event in events:
         view = found.views.setdefault(event.workflow_id, WorkflowView())
@@ -68,7 +70,9 @@ def figures(events: Iterable[Event]) -> Figures:
             found.events.setdefault(event.workflow_id, []).append(event.event_id)
         if event.type == "PHASE_PROGRESS" and isinstance(said := event.data.get("progress_percentage"), int | float):
             found.told.setdefault(event.workflow_id, {})[event.phase] = min(max(float(said) / 100, 0.0), 1.0)
-        if event.type in ("PHASE_COMPLETED", "PHASE_FAILED"):
+        if event.type == "SETTINGS_CHANGED" and event.data.get("name") == LEARNING:
+            learning = event.data.get("value", {}).get("adaptive_tuning") != "off"
+        if learning and event.type in ("PHASE_COMPLETED", "PHASE_FAILED"):
             _learn(found.forecaster, view, event)
     return found
 

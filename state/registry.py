@@ -19,7 +19,7 @@ ERROR_ENCOUNTERED RECOVERY_INITIATED RECOVERY_COMPLETED RECOVERY_FAILED
 CHECKPOINT_CREATED CHECKPOINT_RESTORED
 """
 STAGES = ("RESEARCH", "PLAN", "IMPLEMENTATION", "TESTING", "DOCUMENTATION")
-OWN = frozenset({"TASK_STEERED", "SETTINGS_CHANGED", "RESOURCE_REQUESTED", "RESOURCE_RESERVED"})
+OWN = frozenset({"TASK_STEERED", "SETTINGS_CHANGED", "METRICS_RECORDED", "RESOURCE_REQUESTED", "RESOURCE_RESERVED"})
 """What only we tell: a person's word to an agent at work; a choice that commands go by from now on; that resources are
 asked for, and that they are kept for a time to come."""
 TYPES = frozenset(_TYPES.split()) | {f"{s}_{end}" for s in STAGES for end in ("STARTED", "COMPLETED", "FAILED")} | OWN
@@ -53,6 +53,7 @@ TASK_TIMEOUT task_id agent_id timeout_duration
 TASK_REASSIGNED task_id reason
 TASK_STEERED task_id
 SETTINGS_CHANGED name version value
+METRICS_RECORDED metrics
 AGENT_ALLOCATED agent_id role
 AGENT_DEALLOCATED agent_id reason
 AGENT_PERFORMANCE_ALERT agent_id performance_metric threshold

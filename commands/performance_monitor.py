@@ -1,0 +1,279 @@
+"""/performance-monitor: what workflows took, by published definitions, and whether it has changed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from stretto.commands.app import App, require_supported
+from stretto.commands.coordinating import default_capacity, writing
+from stretto.commands.fields import Fields
+from stretto.commands.invocation import Invocation
+from stretto.commands.reply import Reply
+from stretto.commands.workflows import find
+from stretto.graph import coordination, metrics, tracking
+from stretto.graph.metrics import Difference, Mean, Metrics
+from stretto.graph.periods import LABELS, period
+from stretto.state.chosen import choose
+from stretto.state.errors import BadInput
+from stretto.state.log import Log
+from stretto.state.units import said_seconds
+from stretto.state.usage import measure
+
+FLAGS: Mapping[str, frozenset[str]] = {
+    "track": frozenset({"track-state", "no-track-state", "optimization"}),
+    "allocation-efficiency": frozenset({"explain"}),
+    "benchmark": frozenset({"explain"}),
+    "compare-optimization": frozenset({"explain"}),
+}
+SUPPORTED = frozenset[str]().union(*FLAGS.values())
+COMPLEXITIES = ("low", "medium", "high", "very_high")
+_SIGNIFICANT = 0.05
+
+
+def handle(invocation: Invocation, app: App) -> Reply:
+    """Hand the operation to its function.
+
+    Raises:
+        BadInput: The grammar knows the operation, but this version does not have it.
+    """
+    found = OPERATIONS.get(invocation.operation)
+    if found is None:
+        raise BadInput(
+            f"/performance-monitor {invocation.operation} is understood, but this version does not have it yet; nothing"
+            " was done.",
+            field="operation",
+            allowed=sorted(OPERATIONS),
+        )
+    require_supported(invocation, FLAGS.get(invocation.operation, frozenset()))
+    return found(invocation, app)
+
+
+# ── tracking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def track(invocation: Invocation, app: App) -> Reply:
+    """`ID --track-state [--optimization=adaptive]`, and off again by `--no-track-state`."""
+    on, off = "track-state" in invocation.flags, "no-track-state" in invocation.flags
+    if on and off:
+        raise BadInput("On or off?", field="--no-track-state")
+    sampling = "adaptive" if "optimization" in invocation.flags else "full"
+    with writing(app) as desk:
+        row = coordination.row_of(desk.tx, invocation.ids[0])
+        new = tracking.follow(desk.tx, row.id, "" if off else sampling)
+    words = {
+        "": "no longer tracked",
+        "full": "tracked: figures at each phase",
+        "adaptive": "tracked: figures that changed",
+    }
+    text = f"{row.id} is {words['' if off else sampling]}."
+    result = {"workflow_id": row.id, "tracking": not off, "sampling": None if off else sampling, "version": new.version}
+    steps = (f"stretto events {row.id} --pattern=METRICS_RECORDED",)
+    return Reply("performance-monitor", text, result, invocation.operation, row.id, tuple(desk.tx.ids), steps)
+
+
+def test_mode(invocation: Invocation, app: App) -> Reply:
+    """`'{"detailed_tracking": true, "integration_metrics": true}'`: every workflow is tracked at each phase."""
+    fields = _body(invocation)
+    value: dict[str, bool | str] = {
+        "detailed_tracking": fields.flag("detailed_tracking", default=True),
+        "integration_metrics": fields.flag("integration_metrics", default=True),
+        "failure_analysis": fields.choice("failure_analysis", ("automatic", "manual"), "automatic"),
+    }
+    fields.close()
+    with writing(app) as desk:
+        new = choose(desk.tx, tracking.TEST_MODE, value)
+    lines = [f"{name}: {_word(on)}" for name, on in value.items()]
+    result = {"name": new.name, "version": new.version, "value": value}
+    return Reply("performance-monitor", "\n".join(lines), result, invocation.operation, "", tuple(desk.tx.ids))
+
+
+def enable_learning(invocation: Invocation, app: App) -> Reply:
+    """`'{"adaptive_tuning": "continuous"}'`: whether forecasts learn from now on."""
+    fields = _body(invocation)
+    value = {
+        "learning_scope": fields.choice("learning_scope", ("team_workflows", "this_project"), "this_project"),
+        "optimization_sharing": fields.flag("optimization_sharing"),
+        "performance_prediction": fields.choice("performance_prediction", ("enabled", "disabled"), "enabled"),
+        "adaptive_tuning": fields.choice("adaptive_tuning", ("continuous", "off"), "continuous"),
+    }
+    fields.close()
+    with writing(app) as desk:
+        new = choose(desk.tx, tracking.LEARNING, value)
+    on = value["adaptive_tuning"] == "continuous"
+    learns = "learn from every phase that ends" if on else "stay as they are: what ends from now on is not learned"
+    scope = "A store is one project's: both scopes are what it holds, and is shared as its folder is."
+    result = {"name": new.name, "version": new.version, "value": value}
+    text = f"Forecasts {learns}.\n{scope}"
+    return Reply("performance-monitor", text, result, invocation.operation, "", tuple(desk.tx.ids))
+
+
+# ── figures ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def allocation_efficiency(invocation: Invocation, app: App) -> Reply:
+    """Of the agents' time that one workflow held, or all, the share that was work; unknown before anything ran."""
+    _body(invocation).close()
+    if not invocation.ids:
+        log, name = Log.find(app.state), None
+    else:
+        log, name = _named(app, invocation.ids[0])
+    if log is None:
+        return _efficiency(invocation, None, {"efficiency": None, "allocated": 0.0, "busy": 0.0}, ())
+    with log:
+        used, events = measure(log.events(), default_capacity(app)["agents"], float("-inf"), app.clock(), name)
+    told = {"efficiency": used.efficiency, "allocated": used.allocated, "busy": used.busy}
+    return _efficiency(invocation, name, told, events if "explain" in invocation.flags else ())
+
+
+def _named(app: App, name: str) -> tuple[Log, str]:
+    """A workflow, or an id that resources were asked for under."""
+    log = Log.find(app.state)
+    for one in (name, name.removeprefix("workflow_")):
+        if log is not None and log.allocations(one):
+            return log, one
+    if log is not None:
+        log.close()
+    found, row = find(app, name, field="workflow_id")
+    return found, row.id
+
+
+def _efficiency(invocation: Invocation, name: str | None, told: Mapping[str, Any], events: Sequence[str]) -> Reply:
+    whose = name or "all workflows"
+    share = _percent(told["efficiency"])
+    text = f"{whose}: {share} of {said_seconds(told['allocated'])} allocated agent time was work (busy ÷ allocated)"
+    result = {**told, **({"events": list(events)} if events else {})}
+    steps = ("stretto resource-manager usage",)
+    return Reply("performance-monitor", text, result, invocation.operation, name or "", next_steps=steps)
+
+
+def benchmark(invocation: Invocation, app: App) -> Reply:
+    """`'{"workflow_type": …, "complexity": …, "metrics": […], "baseline_period": "last_30_days"}'`."""
+    fields = _body(invocation)
+    kind, complexity = fields.text("workflow_type"), fields.choice("complexity", COMPLEXITIES)
+    asked = _metrics(fields)
+    label = fields.text("baseline_period") or "all"
+    fields.close()
+    log, found = _finished(app, kind, complexity)
+    when = period(label, log.events() if log else (), app.clock(), "baseline_period")
+    if log:
+        log.close()
+    chosen = [m for m in found if when.holds(m.finished)]
+    means = {name: metrics.mean([getattr(m, name) for m in chosen]) for name in asked}
+    lines = [
+        f"{len(chosen)} finished workflows in {label}",
+        *(f"  {name}: {_mean(name, m)}" for name, m in means.items()),
+    ]
+    result: dict[str, Any] = {"period": label, "n": len(chosen), "metrics": {n: m._asdict() for n, m in means.items()}}
+    if "explain" in invocation.flags:
+        result["explained_by"] = _explained(chosen)
+    steps = ('stretto performance-monitor compare-optimization \'{"baseline": …, "current": …}\'',)
+    return Reply("performance-monitor", "\n".join(lines), result, invocation.operation, next_steps=steps)
+
+
+def compare(invocation: Invocation, app: App) -> Reply:
+    """`'{"baseline": "pre_optimization_period", "current": "post_optimization_period", "metrics": […]}'`."""
+    fields = _body(invocation)
+    labels = {name: fields.text(name) for name in ("baseline", "current")}
+    kind, asked = fields.text("workflow_type"), _metrics(fields)
+    fields.close()
+    for name, label in labels.items():
+        if not label:
+            raise BadInput(f"Which period is the {name}?", field=name, allowed=LABELS)
+    log, found = _finished(app, kind, "")
+    sides = {}
+    for name, label in labels.items():
+        when = period(label, log.events() if log else (), app.clock(), name)
+        sides[name] = [m for m in found if when.holds(m.finished)]
+    if log:
+        log.close()
+    for name, side in sides.items():
+        if not side:
+            raise BadInput(
+                f"No workflow was finished in {labels[name]!r}: there is nothing to compare.",
+                field=name,
+                allowed=LABELS,
+            )
+    changes = {n: metrics.compare(*([getattr(m, n) for m in sides[s]] for s in ("baseline", "current"))) for n in asked}
+    counts = ", ".join(f"{labels[name]}: n = {len(side)}" for name, side in sides.items())
+    result: dict[str, Any] = {
+        "periods": labels,
+        "n": {name: len(side) for name, side in sides.items()},
+        "metrics": {name: _change(d) for name, d in changes.items()},
+    }
+    if "explain" in invocation.flags:
+        result["explained_by"] = {name: _explained(side) for name, side in sides.items()}
+    lines = [counts, *(f"  {name}: {_difference(name, d)}" for name, d in changes.items())]
+    return Reply("performance-monitor", "\n".join(lines), result, invocation.operation)
+
+
+def _finished(app: App, kind: str, complexity: str) -> tuple[Log | None, list[Metrics]]:
+    log = Log.find(app.state)
+    if log is None:
+        return None, []
+    agents = default_capacity(app)["agents"]
+    found = metrics.finished(log, agents, lambda row: not kind or row.kind == kind)
+    return log, [m for m in found if not complexity or m.complexity == complexity]
+
+
+def _metrics(fields: Fields) -> tuple[str, ...]:
+    asked = fields.texts("metrics", tuple(metrics.ALIASES)) or metrics.NAMES
+    return tuple(dict.fromkeys(name for word in asked for name in metrics.ALIASES[word]))
+
+
+def _explained(found: Sequence[Metrics]) -> dict[str, list[str]]:
+    return {m.workflow_id: list(m.events) for m in found}
+
+
+def _change(d: Difference) -> dict[str, Any]:
+    significant = None if d.p is None else d.p < _SIGNIFICANT
+    return {**d._asdict(), "baseline": d.baseline._asdict(), "current": d.current._asdict(), "significant": significant}
+
+
+def _difference(name: str, d: Difference) -> str:
+    if d.points is None:
+        return "not measured"
+    relative = "" if d.relative is None else f", {d.relative * 100:+.1f} % relative"
+    points = f"{d.points * 100:+.1f} points" if name in _SHARES else f"{d.points:+.3g}{_unit(name)}"
+    if d.p is None:
+        certain = "too few for a test"
+    else:
+        certain = f"p = {d.p:.3f}" + ("" if d.p < _SIGNIFICANT else ": no difference can be told from chance")
+    return f"{_mean(name, d.baseline)} → {_mean(name, d.current)}: {points}{relative}; {certain}"
+
+
+_SHARES = frozenset({"utilisation", "efficiency", "quality", "reliability"})
+
+
+def _unit(name: str) -> str:
+    return " s" if name == "time" else ""
+
+
+def _mean(name: str, m: Mean) -> str:
+    if m.mean is None:
+        return "unknown"
+    value = _percent(m.mean) if name in _SHARES else said_seconds(m.mean) if name == "time" else f"{m.mean:.2f}"
+    if m.low is None or m.high is None:
+        return f"{value} (n = {m.n})"
+    scale = 100.0 if name in _SHARES else 1.0
+    return f"{value} (n = {m.n}, 95 % {m.low * scale:.3g} to {m.high * scale:.3g})"
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{share * 100:.0f} %"
+
+
+def _word(value: bool | str) -> str:
+    return value if isinstance(value, str) else "on" if value else "off"
+
+
+def _body(invocation: Invocation) -> Fields:
+    return Fields(invocation.json[0] if invocation.json else {})
+
+
+OPERATIONS: dict[str, Callable[[Invocation, App], Reply]] = {
+    "track": track,
+    "test-mode": test_mode,
+    "enable-learning": enable_learning,
+    "allocation-efficiency": allocation_efficiency,
+    "benchmark": benchmark,
+    "compare-optimization": compare,
+}

@@ -1,0 +1,223 @@
+"""/performance-monitor: figures that anybody can count again, and tests that are right as often as they say."""
+
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stretto.commands.reply import Reply
+from stretto.graph.metrics import compare, mean
+from stretto.state.errors import BadInput, NotFound
+from tests.commands.clocked import Clocked
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Clocked:
+    return Clocked(tmp_path)
+
+
+def ask(world: Clocked, *args: str, **body: Any) -> Reply:
+    return world.run("performance-monitor", *args, **body)
+
+
+def run_one(world: Clocked, name: str, seconds: float, waits: float = 0.0, fails: bool = False) -> None:
+    """A workflow of two agents that waits before its phase begins, and may fail once on its way."""
+    world.hub("create", name, type="feature", phases=["work"], resource_requirements={"agents": 2})
+    world.now += waits
+    world.hub("start", name)
+    world.now += seconds
+    if fails:
+        world.hub("fail-phase", name, "work", reason="no")
+        world.hub("start-phase", name, "work")
+    world.hub("complete-phase", name, "work")
+    world.hub("complete", name)
+
+
+def test_figures_are_unknown_before_anything_ran(world: Clocked) -> None:
+    assert ask(world, "allocation-efficiency").result["efficiency"] is None
+    found = ask(world, "benchmark")
+    assert found.result["n"] == 0
+    assert found.result["metrics"]["time"]["mean"] is None
+    assert "time: unknown" in found.text
+    assert not Path(world.app.state).exists()
+
+
+def test_each_metric_is_what_its_definition_says(world: Clocked) -> None:
+    run_one(world, "a_001", 90, waits=10)
+    run_one(world, "b_002", 60, waits=40, fails=True)
+
+    found = {name: m["mean"] for name, m in ask(world, "benchmark").result["metrics"].items()}
+
+    assert found == {
+        "time": 100,
+        "agents": pytest.approx(2),
+        "utilisation": pytest.approx((0.9 + 0.6) / 2),
+        "efficiency": pytest.approx((0.9 + 0.6) / 2),
+        "quality": pytest.approx(0.5),
+        "reliability": pytest.approx(0.5),
+    }
+
+
+def test_the_share_of_what_one_held_is_told_with_or_without_the_prefix(world: Clocked) -> None:
+    run_one(world, "complex_feature_001", 60, waits=20)
+
+    for name in ("complex_feature_001", "workflow_complex_feature_001"):
+        found = ask(world, "allocation-efficiency", name, "--explain").result
+        assert found["efficiency"] == pytest.approx(0.75)
+        assert set(found["events"]) <= {e.event_id for e in world.events()}
+    with pytest.raises(NotFound):
+        ask(world, "allocation-efficiency", "nobody_001")
+
+
+def test_what_changed_at_an_optimisation_is_measured_on_both_sides(world: Clocked) -> None:
+    for i in range(8):
+        run_one(world, f"before_{i:03d}", 100 + i)
+    with world.log() as log:
+        directory = log.directory
+    from stretto.state.log import Log
+
+    with Log.open(directory, durability="process", clock=world.app.clock) as log, log.write() as tx:
+        tx.event("RESOURCE_OPTIMIZED", "system", "coordination", {"optimization_type": "x", "improvement_metrics": {}})
+    for i in range(8):
+        run_one(world, f"after_{i:03d}", 70 + i)
+
+    found = ask(world, "compare-optimization", baseline="pre_optimization_period", current="post_optimization_period")
+    change = found.result["metrics"]["time"]
+
+    assert found.result["n"] == {"baseline": 8, "current": 8}
+    assert change["points"] == pytest.approx(-30)
+    assert change["relative"] == pytest.approx(-30 / 103.5)
+    assert (change["significant"], found.result["metrics"]["quality"]["p"]) == (True, 1.0)
+    assert change["low"] < -30 < change["high"]
+
+
+def test_a_label_without_runs_is_refused_and_the_known_ones_are_named(world: Clocked) -> None:
+    run_one(world, "a_001", 10)
+
+    for body, field in (
+        ({"baseline": "pre_optimization_period", "current": "all"}, "baseline"),
+        ({"baseline": "last_century", "current": "all"}, "baseline"),
+        ({"baseline": "2001-01-01..2001-02-01", "current": "all"}, "baseline"),
+        ({"baseline": "all"}, "current"),
+    ):
+        with pytest.raises(BadInput) as refused:
+            ask(world, "compare-optimization", **body)
+        assert refused.value.field == field
+        assert refused.value.allowed
+
+
+def test_a_mean_has_an_interval_that_holds_the_truth_as_often_as_it_says() -> None:
+    chance = random.Random(1)
+    held = 0
+    for _ in range(2000):
+        found = mean([chance.gauss(5, 2) for _ in range(8)])
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 5 <= found.high
+    assert 0.935 <= held / 2000 <= 0.965
+
+
+def test_two_like_sets_differ_as_seldom_and_a_planted_change_is_found_as_often_as_it_should() -> None:
+    chance = random.Random(2)
+
+    def alarms(shift: float) -> float:
+        found = 0
+        for _ in range(1000):
+            one = [chance.gauss(100, 10) for _ in range(20)]
+            two = [chance.gauss(100 + shift, 10) for _ in range(20)]
+            p = compare(one, two).p
+            assert p is not None
+            found += p < 0.05
+        return found / 1000
+
+    assert 0.03 <= alarms(0) <= 0.07
+    assert alarms(10) >= 0.83
+
+
+def test_nothing_is_tested_with_too_little() -> None:
+    found = compare([1.0, 2.0, 3.0], [4.0, 5.0, None])
+
+    assert (found.p, found.baseline.low, found.current.n) == (None, None, 2)
+    assert found.points == 2.5
+    assert math.isclose(found.relative or 0, 1.25)
+
+
+def test_a_tracked_workflow_writes_its_figures_down_until_it_is_not(world: Clocked) -> None:
+    world.hub("create", "a_001", phases=["x", "y", "z"])
+    ask(world, "a_001", "--track-state")
+    world.hub("start-phase", "a_001", "1")
+    world.now += 60
+    world.hub("complete-phase", "a_001", "1")
+    assert world.told("METRICS_RECORDED")["metrics"]["seconds"] == pytest.approx(60)
+    assert world.types().count("METRICS_RECORDED") == 2
+
+    ask(world, "a_001", "--no-track-state")
+    world.hub("start-phase", "a_001", "2")
+    assert world.types().count("METRICS_RECORDED") == 2
+
+
+def test_adaptive_tracking_writes_only_what_changed(world: Clocked) -> None:
+    world.hub("create", "a_001", phases=["x", "y"])
+    ask(world, "a_001", "--track-state", "--optimization=adaptive")
+    world.hub("start-phase", "a_001", "1")
+    world.now += 1000
+    world.hub("complete-phase", "a_001", "1")
+    before = world.types().count("METRICS_RECORDED")
+
+    world.now += 1
+    world.hub("start-phase", "a_001", "2")
+
+    assert world.types().count("METRICS_RECORDED") == before
+
+
+def test_in_test_mode_every_workflow_is_tracked(world: Clocked) -> None:
+    ask(world, "test-mode", detailed_tracking=True)
+    world.hub("create", "a_001")
+    world.hub("start", "a_001")
+
+    assert "METRICS_RECORDED" in world.types("a_001")
+
+
+def test_forecasts_move_while_learning_is_on_and_stay_while_it_is_off(world: Clocked) -> None:
+    def forecast() -> float:
+        reply = world.run("progress-aggregator", "--workflow=next_001", "--predictive-analysis")
+        return float(reply.result["prediction"]["likely"])
+
+    for i in range(8):
+        world.workflow(f"old_{i}", 100)
+    world.hub("create", "next_001", phases=["work"])
+    first = forecast()
+    ask(world, "enable-learning", adaptive_tuning="off")
+    for i in range(8):
+        world.workflow(f"slow_{i}", 400)
+    assert forecast() == pytest.approx(first)
+
+    ask(world, "enable-learning", adaptive_tuning="continuous")
+    for i in range(8):
+        world.workflow(f"slower_{i}", 400)
+    assert forecast() > first * 1.3
+
+
+@pytest.mark.parametrize(
+    ("args", "body", "field"),
+    [
+        (("benchmark",), {"metrics": ["beauty"]}, "metrics[0]"),
+        (("benchmark",), {"baseline_period": "soon"}, "baseline_period"),
+        (("benchmark",), {"complexity": "extreme"}, "complexity"),
+        (("benchmark",), {"color": 1}, "color"),
+        (("test-mode",), {"detailed_tracking": "yes"}, "detailed_tracking"),
+        (("enable-learning",), {"adaptive_tuning": "wild"}, "adaptive_tuning"),
+        (("predictions",), {}, "operation"),
+        (("benchmark", "--track-state"), {}, "--track-state"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_its_field_and_nothing_is_written(
+    world: Clocked, args: tuple[str, ...], body: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(BadInput) as refused:
+        ask(world, *args, **body)
+
+    assert refused.value.field == field
+    assert not Path(world.app.state).exists()
