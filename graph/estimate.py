@@ -1,10 +1,9 @@
 """Estimates of a workflow before it runs: time, tokens and money, each with its basis.
 
-Seconds come from simulated runs: each of `DRAWS` times, every task gets a duration from the lognormal distribution of
-past tasks of its role (of its kind of phase too, when there are `ENOUGH` of those), and the schedule is simulated on
-the slots that there are. Few past tasks make a wide interval: the spread starts from a prior of 0.8 (in logarithms)
-worth four observations, and the mean of a role is drawn anew for each run. Tokens and money are sums of values drawn
-from the past tasks themselves, and unknown (None) as soon as one role has none.
+Seconds come from simulated runs: each of `DRAWS` times, every task gets a duration that `forecast` holds possible after
+the past tasks of its role (of its kind of phase too, when there are `ENOUGH` of those), and the schedule is simulated
+on the slots that there are. Few past tasks make a wide interval. Tokens and money are sums of values drawn from the
+past tasks themselves, and unknown (None) as soon as one role has none.
 
 Without any history only the seconds have a value: the default of each role, named as such, without an interval. Draws
 are seeded, so that the same spec and history give the same estimate. Debug rounds and second attempts are not in it.
@@ -13,16 +12,16 @@ are seeded, so that the same spec and history give the same estimate. Debug roun
 import math
 import random
 from collections.abc import Callable, Sequence
-from statistics import fmean, median, quantiles
+from statistics import median, quantiles
 from typing import Final, NamedTuple
 
 from stretto.agents.task import RoleName
 from stretto.graph.complexity import Complexity
+from stretto.graph.forecast import ENOUGH, Forecaster, Phase
 from stretto.graph.schedule import Schedule, simulate
 from stretto.graph.spec import Kind, PhaseSpec, Spec, order, waits
 
 DRAWS: Final = 200
-ENOUGH: Final = 5
 DEFAULT_SECONDS: Final[dict[RoleName, float]] = {
     "researcher": 180,
     "planner": 180,
@@ -45,7 +44,7 @@ _ROLE: Final[dict[Kind, RoleName]] = {
     "document": "documenter",
     "review": "reviewer",
 }
-_PRIOR_SPREAD, _PRIOR_WEIGHT = 0.8, 4
+_PRIOR_SPREAD = 0.8
 
 
 class PastTask(NamedTuple):
@@ -161,40 +160,30 @@ def _alike(task: _Expected, history: Sequence[PastTask]) -> list[PastTask]:
 # ── seconds ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Spread(NamedTuple):
-    """A lognormal: mean and deviation of the logarithms, and how uncertain the mean is."""
-
-    mean: float
-    deviation: float
-    doubt: float
-
-
-def _spread(past: Sequence[PastTask], role: RoleName) -> _Spread:
-    if not past:
-        return _Spread(math.log(DEFAULT_SECONDS[role]), _PRIOR_SPREAD, 0)
-    logs = [math.log(task.seconds) for task in past]
-    mean = fmean(logs)
-    squares = sum((value - mean) ** 2 for value in logs) + _PRIOR_WEIGHT * _PRIOR_SPREAD**2
-    deviation = math.sqrt(squares / (len(logs) - 1 + _PRIOR_WEIGHT))
-    return _Spread(mean, deviation, deviation / math.sqrt(len(logs)))
-
-
 def _runs(tasks: Sequence[_Expected], past: _Groups, slots: int) -> list[Schedule]:
     """Simulated runs; one alone, at the defaults, when there is no history."""
     needs = {t.key: t.needs for t in tasks}
     if not any(past.values()):
         return [simulate({t.key: DEFAULT_SECONDS[t.role] for t in tasks}, needs, slots)]
-    spreads = {group: _spread(found, group[0]) for group, found in past.items()}
     # The same draws every time, so that two readings of one estimate agree.
     chance = random.Random(0)  # noqa: S311  - no secret hangs on it
-    runs: list[Schedule] = []
-    for _ in range(DRAWS):
-        means = {group: spread.mean + chance.gauss(0, spread.doubt) for group, spread in spreads.items()}
-        durations = {
-            t.key: math.exp(chance.gauss(means[t.role, t.kind], spreads[t.role, t.kind].deviation)) for t in tasks
-        }
-        runs.append(simulate(durations, needs, slots))
-    return runs
+    drawn: dict[str, list[float]] = {}
+    for group, found in past.items():
+        keys = [t.key for t in tasks if (t.role, t.kind) == group]
+        futures = _futures(found, group[0], len(keys), chance)
+        drawn |= {key: [future[i] for future in futures] for i, key in enumerate(keys)}
+    return [simulate({t.key: drawn[t.key][n] for t in tasks}, needs, slots) for n in range(DRAWS)]
+
+
+def _futures(past: Sequence[PastTask], role: RoleName, count: int, chance: random.Random) -> list[list[float]]:
+    """`DRAWS` times the seconds of `count` tasks; about the default of the role where nothing has passed."""
+    if not past:
+        usual = math.log(DEFAULT_SECONDS[role])
+        return [[math.exp(chance.gauss(usual, _PRIOR_SPREAD)) for _ in range(count)] for _ in range(DRAWS)]
+    forecaster = Forecaster()
+    for task in past:
+        forecaster.observe(Phase(role), task.seconds)
+    return forecaster.draws([Phase(role)] * count, DRAWS, chance)
 
 
 def _seconds(runs: Sequence[Schedule], past: _Groups, counted: int, slots: int) -> Amount:
