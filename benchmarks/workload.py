@@ -14,8 +14,17 @@ from typing import NamedTuple
 
 from stretto.graph.schedule import tails
 
-MEDIAN = {"plan": 120, "research": 240, "design": 180, "impl": 540, "test": 240, "review": 180, "fix": 240}
-MEDIAN |= {"docs": 120, "merge": 60}
+MEDIAN = {
+    "plan": 120,
+    "research": 240,
+    "design": 180,
+    "impl": 540,
+    "test": 240,
+    "review": 180,
+    "fix": 240,
+    "docs": 120,
+    "merge": 60,
+}
 SIZE, NOISE, HINT = 0.7, 0.7, 0.5
 """Deviations of the logarithms of size, phase noise, and the noise of the hint."""
 FAILS, RETRIES = 0.08, 3

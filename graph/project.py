@@ -136,5 +136,6 @@ def _ordered(activities: Sequence[Activity], before: Sequence[Sequence[int]]) ->
     try:
         return list(TopologicalSorter(dict(enumerate(before))).static_order())
     except CycleError as error:
-        circle = " → ".join(activities[i].name for i in reversed(error.args[1]))
+        found: list[int] = error.args[1]
+        circle = " → ".join(activities[i].name for i in reversed(found))
         raise BadInput(f"Activities wait for each other in a circle: {circle}.", field="needs") from None
