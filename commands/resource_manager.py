@@ -17,6 +17,11 @@ OPERATIONS: dict[str, tuple[str, frozenset[str]]] = {
     "capacity": ("resource_looking:show", _EXPLAIN),
     "configure": ("resource_choosing:configure", frozenset()),
     "allocate": ("resource_asking:allocate", frozenset({"agents", "specialization", "priority"})),
+    "release": ("resource_changing:release", frozenset()),
+    "reserve": ("resource_changing:reserve", frozenset({"priority"})),
+    "reallocate": ("resource_changing:reallocate", frozenset({"agents"})),
+    "transition": ("resource_passing:transition", frozenset({"preserve-context"})),
+    "handle-failure": ("resource_passing:handle_failure", frozenset()),
 }
 """Each operation as `module:function` of `stretto.commands`, and its flags."""
 SUPPORTED = frozenset[str]().union(*(flags for _, flags in OPERATIONS.values()))

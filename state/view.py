@@ -143,6 +143,8 @@ def _task_assigned(view: WorkflowView, event: Event) -> None:
     before = view.tasks.get(_text(event.data, "task_id"))
     if before:
         _interrupt(view, before)
+    elif event.type == "TASK_REASSIGNED":
+        return  # work that was never told of as a task: a phase that somebody does as a whole
     if task := _task(view, event):
         task.state, task.started, task.finished, task.reason = "waiting", None, None, ""
         task.order = _text(event.data, "order")

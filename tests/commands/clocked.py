@@ -1,7 +1,8 @@
 """Commands under a simulated clock: each is parsed and handled as `stretto` does it, at a time that the test sets."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ from stretto.commands.reply import Reply
 from stretto.state.allocation import Allocation
 from stretto.state.log import Log
 from stretto.state.pool import Agent
+from stretto.state.transaction import Transaction
 from stretto.state.wire import Event
 
 BEGIN = 1_800_000_000.0
@@ -58,6 +60,12 @@ class Clocked:
             self.now += seconds
             self.hub("complete-phase", name, "work")
             self.hub("complete", name)
+
+    @contextmanager
+    def writing(self) -> Generator[Transaction]:
+        """A transaction of the test's own, for what another part of the program would write."""
+        with writing(self.app) as desk:
+            yield desk.tx
 
     def log(self) -> Log:
         log = Log.find(self.app.state)
