@@ -15,11 +15,13 @@ from stretto.commands.scenario_checks import Checked, check
 from stretto.commands.scenario_compare import Compared, compare
 from stretto.commands.scenario_document import Bullet, Example, Step
 from stretto.commands.scenario_ground import Ground, make
+from stretto.commands.scenario_trouble import meant, troubling
 from stretto.commands.scenario_world import World
 from stretto.graph import coordination
 from stretto.state.errors import BadInput, InvalidTransition, StrettoError
 from stretto.state.machine import FINAL
-from stretto.state.wire import parse_event
+from stretto.state.rows import WorkflowRow
+from stretto.state.wire import Line, parse_event
 
 Outcome = Literal["done", "done with refusals", "failed"]
 CREATIONS = frozenset({"create", "create-workflow", "create-test-workflow"})
@@ -66,7 +68,7 @@ def run_example(example: Example, root: Path, rules: Rules, note: Callable[[str]
         StrettoError: The project cannot be made.
     """
     ground = make(root, example)
-    scenario = _Scenario(ground)
+    scenario = _Scenario(example, ground)
     done: list[Done] = []
     for step in example.steps:
         note(f"{step.line}: {first_words(step.text)}")
@@ -88,7 +90,8 @@ def first_words(text: str, longest: int = 76) -> str:
 class _Scenario:
     """The lines of one example, on its ground."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, example: Example, ground: Ground) -> None:
+        self._example = example
         self._ground = ground
         self._world = World(ground)
         self._pending = False
@@ -122,28 +125,55 @@ class _Scenario:
         creates = _creates(invocation)
         if not creates:
             self._end_moment()
-        with redirect_stderr(io.StringIO()):  # what handlers say about their progress
-            reply = handle(invocation, self._ground.app)
+        name = self._meant(step, invocation)
+        reply = self._handled(
+            invocation._replace(flags={**invocation.flags, "workflow-id": name}) if name else invocation
+        )
         if creates:
             self._pending = True
         else:
             self._world.type_a_line()
-        return _outcome(step, reply)
+        done = _outcome(step, reply)
+        said = [f"named {name}, as in the lines below", done.why] if name else [done.why]
+        return done._replace(why="; ".join(filter(None, said)))
+
+    def _handled(self, invocation: Invocation) -> Reply:
+        with redirect_stderr(io.StringIO()):  # what handlers say about their progress
+            return handle(invocation, self._ground.app)
+
+    def _meant(self, step: Step, invocation: Invocation) -> str:
+        """The id by which the document speaks of what `/orchestrate "…"` starts, if it does."""
+        new = invocation.command == "orchestrate" and not invocation.operation and invocation.words
+        if not new or {"workflow-id", "resume"} & invocation.flags.keys():
+            return ""
+        return meant(self._example, step, invocation.words[0].text)
 
     def _injected(self, step: Step) -> Done:
-        """An event that the document lets happen, written as from outside."""
+        """An event that the document lets happen: written as from outside; one of an error fails the work there."""
         self._end_moment()
         line = parse_event(step.text)
+        trouble = troubling(step)
         with writing(self._ground.app) as desk:
             row = coordination.row_of(desk.tx, line.workflow_id)
             if row.status in FINAL:
                 raise InvalidTransition(
                     f"{row.id} is {row.status}; nothing more can happen to it.", field="workflow_id"
                 )
-            severity = "critical" if line.data.get("impact") == "critical" else "error"
+            severity = "critical" if line.data.get("impact") == "critical" else "error" if trouble else "info"
             desk.tx.event(line.type, row.id, line.phase, line.data, severity=severity, source="injected")
+        if trouble:
+            self._struck(trouble, row)
         self._world.type_a_line()
         return Done(step, "done", "injected", tuple(desk.tx.ids))
+
+    def _struck(self, line: Line, row: WorkflowRow) -> None:
+        """Whoever works in that phase fails: the agents of a driver after they have tried for as long as they may."""
+        if row.runner == coordination.RUNNER:
+            self._world.fail(row.id, line.phase, str(line.data.get("error") or line.type))
+            return
+        self._ground.trouble.strike(line)
+        self._handled(Invocation("orchestrate", flags={"resume": row.id}))
+        self._ground.trouble.over(line)
 
 
 def _creates(invocation: Invocation) -> bool:
@@ -151,6 +181,9 @@ def _creates(invocation: Invocation) -> bool:
 
 
 def _outcome(step: Step, reply: Reply) -> Done:
+    """Exit code 3 is no failure: a gate that was asked for, or a phase that is held."""
+    if reply.exit_code == 3:
+        return Done(step, "done", f"stopped: {reply.text.partition(chr(10))[0]}", reply.events)
     if reply.exit_code:
         return Done(step, "failed", reply.text.partition("\n")[0], reply.events)
     if refused := reply.result.get("refused"):

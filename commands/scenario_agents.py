@@ -11,10 +11,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from stretto.agents.executor import Pending
+from stretto.agents.retry import Patience, patiently
 from stretto.agents.runner import Surroundings
 from stretto.agents.task import Brief, Outcome, RoleName, Usage
 from stretto.commands.scenario_time import Clock
+from stretto.commands.scenario_trouble import Trouble
 from stretto.graph.numbering import file_name
+from stretto.state.errors import TransientError
 from stretto.state.ids import slug
 from stretto.state.log import Log
 
@@ -77,22 +81,46 @@ class ScriptedRunner:
 
     name = "scripted"
 
-    def __init__(self, clock: Clock, store: str) -> None:
+    def __init__(self, clock: Clock, store: str, trouble: Trouble) -> None:
+        self._clock = clock
         self._store = store
+        self._trouble = trouble
+        self._held = 0
         self._log: Log | None = None
         self._workflow = ""
         self._sleepers = Sleepers(clock, self._at_work)
 
     async def run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
-        """Let the time of the work pass, then do it."""
+        """Let the time of the work pass, then do it.
+
+        Raises:
+            Pending: The phase is held.
+            OutOfPatience: There is trouble in it, and it does not pass.
+        """
         if self._log is None:
             self._log, self._workflow = Log.find(self._store), brief.workflow_id
         row = self._log.workflow(brief.workflow_id) if self._log else None
         subject = row.description if row else brief.title
+        if self._trouble.holds(brief.workflow_id, brief.phase):
+            self._held += 1
+            raise Pending
+        await self._suffered(brief)
         await self._sleepers.sleep(brief.budget.seconds or SECONDS[brief.role], brief.lane)
         surroundings.progress("text", {"text": f"{brief.role}: {brief.title}"})
         data = _ROLES.get(brief.role, _nothing)(brief, subject)
         return Outcome(status="completed", summary=f"{brief.title}: done", data=data, usage=_NO_TOKENS)
+
+    async def _suffered(self, brief: Brief) -> None:
+        """Try until the trouble passes, or patience ends; as with a provider's outage, but in simulated time."""
+
+        async def tried() -> None:
+            if error := self._trouble.error(brief.workflow_id, brief.phase):
+                raise TransientError(f"Trouble in {brief.phase}: {error}.")
+
+        patience = Patience(
+            clock=self._clock.now, sleep=lambda s: self._sleepers.sleep(s, brief.lane), jitter=lambda: 1.0
+        )
+        await patiently(tried, patience=patience)
 
     async def close(self) -> None:
         """Let go of the log."""
@@ -103,7 +131,7 @@ class ScriptedRunner:
     def _at_work(self) -> int:
         """How many attempts have begun and not ended."""
         rows = self._log.attempts(self._workflow) if self._log else []
-        return sum(row.state in ("started", "proven") for row in rows)
+        return sum(row.state in ("started", "proven") for row in rows) - self._held
 
 
 # ── what each role does ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,7 @@ from stretto.commands.coordinating import open_log
 from stretto.commands.scenario_agents import ScriptedRunner
 from stretto.commands.scenario_document import Example
 from stretto.commands.scenario_time import BEGIN, Clock
+from stretto.commands.scenario_trouble import Trouble
 from stretto.graph.admission import CAPACITY
 from stretto.graph.numbering import number_of
 from stretto.graph.plan import Plan, PlanPhase, PlanTask
@@ -49,6 +50,7 @@ class Ground(NamedTuple):
 
     app: App
     clock: Clock
+    trouble: Trouble
     prepared: tuple[str, ...]
 
 
@@ -61,12 +63,12 @@ def make(root: Path, example: Example) -> Ground:
     plans = dict(_plans(example))
     asyncio.run(_commit(root, {**_PROJECT, **plans}))
     _environment(root)
-    clock = Clock()
+    clock, trouble = Clock(), Trouble(example)
     store = str(root / ".stretto" / "state")
-    app = App(str(root), store, clock=clock.now, window=None, agents=lambda: ScriptedRunner(clock, store))
+    app = App(str(root), store, clock=clock.now, window=None, agents=lambda: ScriptedRunner(clock, store, trouble))
     with open_log(app) as log, log.write() as tx:
         choose(tx, CAPACITY, POOL)
-    return Ground(app, clock, tuple(plans))
+    return Ground(app, clock, trouble, tuple(plans))
 
 
 def _environment(root: Path) -> None:

@@ -5,6 +5,7 @@ on until nothing is left to do: they start what is scheduled, end each phase whe
 done. All of it by the functions that the commands use, which write the events.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from stretto.commands.coordinating import Desk, reading, writing
@@ -39,17 +40,35 @@ class World:
         """Let the time of one line pass."""
         self._clock.pass_to(self._clock.now() + LINE_SECONDS)
 
-    def run_on(self) -> None:
-        """Let the workers go on until nothing is left to do."""
+    def run_on(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Let the workers go on until nothing is left to do, or `until` says so."""
         for _ in range(MOST_STEPS):
             self._start_what_can()
-            due = self._next_end()
+            due = None if until() else self._next_end()
             if due is None:
                 return
             at, workflow, phase = due
             self._clock.pass_to(at)
             with writing(self._app) as desk:
                 coordination.end_phase(desk.tx, coordination.row_of(desk.tx, workflow), phase)
+
+    def fail(self, workflow: str, phase: str, error: str) -> None:
+        """Let the workers go on until a phase is in progress, and fail it.
+
+        Raises:
+            InvalidTransition: It does not come to that.
+        """
+        self.run_on(lambda: self._in_progress(workflow, phase))
+        with writing(self._app) as desk:
+            row = coordination.row_of(desk.tx, workflow)
+            coordination.end_phase(
+                desk.tx, row, coordination.phase_named(row, phase), "failed", {"failure_reason": error}
+            )
+
+    def _in_progress(self, workflow: str, phase: str) -> bool:
+        with reading(self._app) as log:
+            found = fold(log.events(workflow)).phases.get(phase)
+        return found is not None and found.state == "in_progress"
 
     def _start_what_can(self) -> None:
         """Complete what is done, admit, start what is scheduled and every phase that is ready; again while it helps."""

@@ -74,4 +74,5 @@ def ordered(log: Log, workflow_id: str) -> dict[str, Any]:
     standing = log.standing_orders(workflow_id)
     count = f"{len(standing)} work order{'' if len(standing) == 1 else 's'}"
     orders = [{"order": o.id, "role": o.work["brief"]["role"], "state": o.state} for o in standing]
-    return {"pause_reason": f"waits for {count}", "current_state": "waiting for agents", "orders": orders}
+    why = f"waits for {count}" if standing else "held by its agents"
+    return {"pause_reason": why, "current_state": "waiting for agents", "orders": orders}

@@ -146,12 +146,42 @@ def test_a_line_that_cannot_be_done_fails_and_the_others_are_done(project: Proje
 
 
 def test_an_event_in_a_bash_fence_happens_to_the_workflow_but_not_to_one_that_has_ended(project: Project) -> None:
-    error = 'ERROR_ENCOUNTERED:a_001:main:{"error":"timeout","impact":"critical"}'
+    error = 'RESOURCE_THRESHOLD:a_001:main:{"resource_type":"memory"}'
     lines = [create("a_001"), error, "/workflow-status a_001"]
     ended = [create("a_001"), "/coordination-hub cancel a_001", error]
 
     assert verify(project, example("\n".join(lines), error)).code == 0
     assert "a_001 is CANCELLED" in verify(project, example("\n".join(ended))).out
+
+
+def test_an_error_that_happens_fails_the_phase_that_it_names_when_it_has_come_to_it(project: Project) -> None:
+    lines = [create("a_001", phases=["one", "two"]), 'ERROR_ENCOUNTERED:a_001:two:{"error":"timeout"}']
+    expected = 'PHASE_COMPLETED:a_001:one:{"duration":"30m"}\nPHASE_FAILED:a_001:two:{"failure_reason":"timeout"}'
+    nowhere = [create("a_001"), 'ERROR_ENCOUNTERED:a_001:three:{"error":"timeout"}']
+
+    assert verify(project, example("\n".join(lines), expected)).code == 0
+    assert "PHASE_NOT_FOUND" in verify(project, example("\n".join(nowhere))).out
+
+
+@pytest.mark.slow
+def test_agents_that_meet_trouble_are_held_before_it_and_try_as_long_as_they_may(project: Project) -> None:
+    lines = """\
+/orchestrate "Implement regular discounts for everybody"
+ERROR_ENCOUNTERED:discounts_001:planning:{"error":"connection_timeout","impact":"critical"}
+/orchestrate --resume discounts_001"""
+    expected = """\
+WORKFLOW_PAUSED:discounts_001:planning:{}
+ERROR_ENCOUNTERED:discounts_001:planning:{"error":"connection_timeout"}
+WORKFLOW_RESUMED:discounts_001:planning:{}
+TASK_FAILED:discounts_001:planning:{"retry_count":1}
+WORKFLOW_FAILED:discounts_001:planning:{}
+WORKFLOW_RESUMED:discounts_001:planning:{}
+WORKFLOW_COMPLETED:discounts_001:finalization:{"success":true}"""
+
+    ran = verify(project, example(lines, expected))
+
+    assert ran.code == 0, ran.out
+    assert "named discounts_001" in ran.out
 
 
 def test_each_example_has_a_store_of_its_own(project: Project) -> None:
