@@ -132,3 +132,13 @@ def test_a_workflow_of_a_driver_is_asked_to_pause_only_while_one_runs_it(project
     for flag, field in (("--pause", "--pause"), ("--resume", "--resume"), ("--skip=a", "--skip")):
         ran = project.run("workflow-status", "sessions_001", flag, "--json")
         assert (ran.code, ran.json["error"]["details"]["field"]) == (2, field)
+
+
+def test_an_id_that_begins_with_workflow_is_found_as_it_is_and_without_it(project: Project) -> None:
+    for name in ("workflow_123", "shop_001"):
+        assert project.run("coordination-hub", "create", name).code == 0
+
+    for name in ("workflow_123", "workflow_shop_001"):
+        assert project.run("workflow-status", name).code == 0
+        assert project.run("workflow-status", name, "--subscribe", "--events=error").code == 0
+    assert project.run("workflow-status", "123").code == 2
