@@ -16,6 +16,7 @@ from stretto.commands.scenario_compare import Compared, compare
 from stretto.commands.scenario_document import Bullet, Example, Step
 from stretto.commands.scenario_ground import Ground, make
 from stretto.commands.scenario_trouble import meant, troubling
+from stretto.commands.scenario_workload import PREFIX, again_after, first_needed, groups
 from stretto.commands.scenario_world import World
 from stretto.graph import coordination
 from stretto.state.errors import BadInput, InvalidTransition, StrettoError
@@ -71,14 +72,20 @@ def run_example(example: Example, root: Path, rules: Rules, note: Callable[[str]
     scenario = _Scenario(example, ground)
     done: list[Done] = []
     for step in example.steps:
+        if step.line == first_needed(example.steps):
+            note("running the workload")
+            scenario.work_through("pre")
         note(f"{step.line}: {first_words(step.text)}")
         done.append(scenario.do(step))
+        if step.line == again_after(example.steps) and done[-1].outcome != "failed":
+            note("running the workload again")
+            scenario.work_through("post")
     scenario.finish()
     with reading(ground.app) as log:
         events = list(log.events())
     compared = compare(example.expected, events, exact=rules.exact, total_order=rules.total_order)
     bullets = tuple((one, check(one.check, events) if one.check else None) for one in example.bullets)
-    return Ran(example, ground.prepared, tuple(done), tuple(compared), bullets)
+    return Ran(example, (*ground.prepared, *scenario.prepared), tuple(done), tuple(compared), bullets)
 
 
 def first_words(text: str, longest: int = 76) -> str:
@@ -96,6 +103,8 @@ class _Scenario:
         self._world = World(ground)
         self._pending = False
         """Whether something was created in this moment."""
+        self.prepared: list[str] = []
+        """The workloads that were run."""
 
     def do(self, step: Step) -> Done:
         """Carry out one step."""
@@ -107,6 +116,18 @@ class _Scenario:
             return Done(step, "failed", f"{error.code}: {error.message}")
         except Exception as error:  # noqa: BLE001 - one line that breaks must not hide what the others do
             return Done(step, "failed", f"INTERNAL: {type(error).__name__}: {error}")
+
+    def work_through(self, period: str) -> None:
+        """Run the workload from its first creation to its last completion."""
+        self._end_moment()
+        lines = 0
+        for group in groups(period):
+            for line in group:
+                self._handled(parse_line(line, project=self._ground.app.folder))
+                lines += 1
+            self._world.end_moment()
+            self._world.run_on()
+        self.prepared.append(f"{lines} runs of the workload ({PREFIX}{period}_…)")
 
     def finish(self) -> None:
         """After the last line: the moment ends, and the workers go on until nothing is left to do."""

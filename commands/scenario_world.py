@@ -10,6 +10,7 @@ from typing import Final
 
 from stretto.commands.coordinating import Desk, reading, writing
 from stretto.commands.scenario_ground import Ground
+from stretto.commands.scenario_workload import stretched
 from stretto.graph import coordination
 from stretto.state.queries import workflows
 from stretto.state.rows import WorkflowRow
@@ -86,7 +87,7 @@ class World:
                 asked = coordination.coordinated(row)
                 for phase in fold(log.events(row.id)).phases.values():
                     if phase.state == "in_progress":
-                        lasts = asked.seconds_of(phase.name) or PHASE_SECONDS
+                        lasts = (asked.seconds_of(phase.name) or PHASE_SECONDS) * stretched(row.id, phase.name)
                         ends.append(((phase.started or self._clock.now()) + lasts, row.id, phase.name))
         return min(ends, default=None)
 

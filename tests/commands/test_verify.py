@@ -200,6 +200,17 @@ def test_plans_that_the_document_takes_for_granted_are_prepared_and_listed(proje
     assert "specs/plans/003_pay_by_card.md" in ran.out.partition("prepared")[2].partition("\n")[0]
 
 
+def test_where_a_document_compares_periods_the_workload_is_run_in_both_of_them(project: Project) -> None:
+    measured = '/performance-monitor benchmark \'{"workflow_type": "feature_development"}\''
+    doc = example(f"/workflow-status\n{measured}")
+    bound = "- there <!-- check: status workload_pre_020 COMPLETED -->\n- fits <!-- check: within-capacity -->\n"
+
+    ran = verify(project, doc + bound)
+
+    assert "prepared: 20 runs of the workload (workload_pre_…)" in ran.out
+    assert "2 of 2 checks of the prose hold" in ran.out
+
+
 def test_a_check_that_does_not_hold_or_is_not_known_makes_it_fail(project: Project) -> None:
     doc = example(create("a_001"))
 
