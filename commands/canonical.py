@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from stretto.commands.invocation import Invocation
 from stretto.commands.line import is_bare
+from stretto.state.quick_json import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,4 +43,4 @@ def _flag(name: str, value: Any) -> str:
 
 def _json(value: Any) -> str:
     # The only place where an apostrophe can stand is within a JSON string, where it may be escaped.
-    return "'" + json.dumps(value, ensure_ascii=False, allow_nan=False).replace("'", "\\u0027") + "'"
+    return "'" + dumps(value, ensure_ascii=False, allow_nan=False).replace("'", "\\u0027") + "'"

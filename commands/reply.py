@@ -5,11 +5,11 @@ Standard library only, for the quick doors.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from stretto.state.errors import StrettoError
 from stretto.state.light import NamedTuple
+from stretto.state.quick_json import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ def envelope(reply: Reply) -> str:
             "details": dict(reply.result),
             "next_steps": list(reply.next_steps),
         }
-    return json.dumps(body, ensure_ascii=False)
+    return dumps(body, ensure_ascii=False)
 
 
 def error_envelope(command: str, error: StrettoError) -> str:
     """An error as one line of JSON."""
-    return json.dumps(
+    return dumps(
         {
             "status": "error",
             "command": command,

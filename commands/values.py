@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from os import PathLike
 
@@ -12,6 +11,7 @@ from stretto.commands.source import Source, nearest, unusable
 from stretto.state.errors import BadInput
 from stretto.state.ids import workflow_id
 from stretto.state.light import NamedTuple, pattern
+from stretto.state.quick_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Reader(NamedTuple):
 
     def _item(self, value: Value, item: re.Match[str], field: str) -> str:
         try:
-            text: str = json.loads(item[1]) if item[1] else item[2].strip(BLANK)
+            text: str = loads(item[1]) if item[1] else item[2].strip(BLANK)
         except ValueError:
             text = ""
         if not text or unusable(text) >= 0:

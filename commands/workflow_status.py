@@ -13,16 +13,15 @@ from stretto.commands.safe import one_line
 from stretto.commands.workflows import UNDONE, find
 from stretto.state import lease
 from stretto.state.errors import BadInput
-from stretto.state.figures import WorkflowView
 from stretto.state.log import Log
 from stretto.state.machine import ACTIVE
 from stretto.state.rows import WorkflowRow
-from stretto.state.show import as_dict, brief, text
-from stretto.state.view import fold
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from stretto.state.figures import WorkflowView
 
 CONTROL = frozenset({"pause", "resume", "skip", "priority", "checkpoint", "reason", "name"})
 SUPPORTED = frozenset({"detailed", "all", "include-dependencies", "subscribe", "events"}) | CONTROL
@@ -77,6 +76,9 @@ def _about_one(invocation: Invocation, app: App, flag: str) -> Reply:
 
 
 def _one(log: Log, row: WorkflowRow, app: App, detailed: bool, *, depends: bool = False) -> Reply:
+    from stretto.state.show import as_dict, brief, text  # here: a list of workflows does without
+    from stretto.state.view import fold
+
     now = app.clock()
     view = fold(log.events(row.id))
     holder = lease.holder(log, row.id)
@@ -117,7 +119,7 @@ def _several(log: Log, detailed: bool, everything: bool) -> Reply:
     counts = log.count_workflows()
     for row in log.each_workflow() if everything else _chosen(log):
         body.append(_row(log, row))
-        lines.append(f"{brief(fold(log.events(row.id)), time.time())}\n" if detailed else _line(body[-1]))
+        lines.append(f"{_brief(log, row)}\n" if detailed else _line(body[-1]))
     total, more = sum(counts.values()), _left(counts, body)
     steps = [f"stretto workflow-status {told['workflow_id']}" for told in body[-1:]]
     if more:
@@ -126,6 +128,13 @@ def _several(log: Log, detailed: bool, everything: bool) -> Reply:
     said = "\n".join(lines).rstrip("\n") or "No workflow has run here yet."
     result = {"workflows": body, "total": total, "by_status": counts}
     return Reply("workflow-status", said, result, next_steps=tuple(steps))
+
+
+def _brief(log: Log, row: WorkflowRow) -> str:
+    from stretto.state.show import brief
+    from stretto.state.view import fold
+
+    return brief(fold(log.events(row.id)), time.time())
 
 
 def _chosen(log: Log) -> list[WorkflowRow]:

@@ -360,6 +360,7 @@ def test_reading_a_line_needs_nothing_but_the_standard_library() -> None:
         "stretto.state",
         "stretto.state.errors",
         "stretto.state.ids",
+        "stretto.state.quick_json",
         "stretto.state.light",
     }
     outside = {m for m in loaded - ours - {"stretto"} if m.partition(".")[0] not in sys.stdlib_module_names}
