@@ -13,13 +13,20 @@ from weakref import WeakSet
 
 from stretto.state import folders
 from stretto.state.disk import Durability, Table
-from stretto.state.errors import BadInput, StoreDamaged, StrettoError
+from stretto.state.errors import BadInput, DiskFailed, DiskFull, StoreDamaged, StrettoError
 from stretto.state.keys import Range
-from stretto.state.reader import FAULTS, is_damage
+from stretto.state.reader import FAULTS, explain, is_damage, stopped
 from stretto.state.sealing import Row, seal, unseal
 
 FORMAT = 2
 """Written to each file. 1 had another layout of rows, and no number in the file."""
+_REFUSED = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+)
 _LOCK = "open.lock"
 _REMEMBERED, _WORTH_REMEMBERING = 4096, 4096
 _ENOUGH = 4
@@ -81,6 +88,7 @@ class BlobStore:
         self._jobs: deque[_Job] = deque()
         self._verified: OrderedDict[bytes, tuple[bytes, Row]] = OrderedDict()
         self._closed = False
+        self._failed = ""
         self._in_vain = self._unwilling = 0
         self.rolled_back: Callable[[], None] = lambda: None
         """Called when a transaction failed, with the lock held: to forget what was thought to be written."""
@@ -94,6 +102,7 @@ class BlobStore:
                 self._ask(Table.verify_schema)
                 self._ask(Table.prove)
                 self._settle(migrate)
+                self._anchored(lambda: self._ask(Table.settle))
                 self._ask(Table.reserve_log)
             except BaseException:
                 self.close()
@@ -110,10 +119,18 @@ class BlobStore:
                 f" {FORMAT}. Nothing was read from it or written to it.",
                 next_steps=("Use the version of Stretto that wrote it, or name another directory.",),
             )
+        self._anchored(lambda: folders.anchor(self.directory))
         with self.transaction():
             if migrate:
                 migrate(self)
             self._ask(Table.set_version, FORMAT)
+
+    def _anchored(self, sync: Callable[[], None]) -> None:
+        try:
+            sync()
+        except OSError as error:
+            step = "See whether the disk fails."
+            raise folders.refusal(error, f"The directory {self.directory!r} cannot hold a store", step) from error
 
     def get(self, key: bytes) -> Row | None:
         """The row under `key`, verified, or None. StoreDamaged if it is not what was written."""
@@ -269,10 +286,13 @@ class BlobStore:
         """All writes inside, or none; no other writer in between. Does not nest.
 
         Raises:
-            StrettoError: Another process kept the store locked for 30 s, or the disk refused; nothing was written.
+            DiskFailed: The disk failed now, or in an earlier transaction: then nothing is tried any more.
+            StrettoError: Another process kept the store locked for 30 s, or the disk is full; nothing was written.
         """
         with self._lock:
             table = self._open()
+            if self._failed:
+                raise stopped(self._failed)
             try:
                 table.begin()
                 try:
@@ -280,8 +300,13 @@ class BlobStore:
                     table.commit()
                 finally:
                     table.end()
+            except DiskFailed as error:
+                self._failed = error.message
+                raise
             except FAULTS as error:
-                raise self._translated(error) from error
+                translated = self._translated(error)
+                self._failed = translated.message if isinstance(translated, DiskFailed) else ""
+                raise translated from error
 
     @contextmanager
     def snapshot(self) -> Generator[None]:
@@ -317,12 +342,14 @@ class BlobStore:
             raise StrettoError(f"The store in {self.directory!r} is closed.", next_steps=("Open it again.",))
         return self._table
 
-    def _translated(self, error: sqlite3.Error | UnicodeDecodeError) -> StrettoError:
+    def _translated(self, error: sqlite3.Error | UnicodeDecodeError) -> Exception:
         if is_damage(error):
             return StoreDamaged(
                 f"The store in {self.directory!r} is damaged: {error}.",
                 next_steps=("Restore the folder from a backup, or move it away to begin anew.",),
             )
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _REFUSED:
+            return explain(error, self.directory)
         return StrettoError(
             f"The store in {self.directory!r} refused: {error}. Nothing of this write was stored; what was stored"
             " before is safe."
@@ -367,10 +394,13 @@ def _own_directory(directory: str | os.PathLike[str]) -> str:
             field="directory",
         )
     try:
-        folders.make(path, 0o700)
+        Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
         if Path(path).stat().st_mode & 0o077:
             Path(path).chmod(0o700)
         Path(path, _LOCK).touch(mode=0o600)
     except OSError as error:
-        raise BadInput(f"The directory {path!r} cannot hold a store: {error.strerror}.", field="directory") from error
+        refused = folders.refusal(error, f"The directory {path!r} cannot hold a store", "")
+        if isinstance(refused, DiskFull):
+            raise refused from error
+        raise BadInput(refused.message, field="directory") from error
     return path

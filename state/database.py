@@ -9,10 +9,21 @@ import os
 from _thread import RLock  # as threading has it, which alone takes a tenth of the interpreter's start
 from collections.abc import Callable, Sequence
 
-from stretto.state.errors import BadInput, StrettoError
+from stretto.state.errors import BadInput, DiskFailed, StrettoError
 from stretto.state.gate import held, hold, let_go
 from stretto.state.quick_json import dumps
-from stretto.state.reader import COMMITS, COUNTED_UNDER, FAULTS, LARGE, check_pages, commits, explain, seal, unseal
+from stretto.state.reader import (
+    COMMITS,
+    COUNTED_UNDER,
+    FAULTS,
+    LARGE,
+    check_pages,
+    commits,
+    explain,
+    seal,
+    stopped,
+    unseal,
+)
 from stretto.state.schema import INSERT, SELECT
 from stretto.state.sqlite import sqlite3
 from stretto.state.tide import Tide
@@ -46,6 +57,8 @@ class Database:
         self._tidy = tidy
         self._lock = RLock()
         self._changes = 0
+        self._writing = False
+        self._failed = ""
 
     def execute(self, sql: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return all its rows.
@@ -61,7 +74,10 @@ class Database:
             except UnicodeEncodeError as error:
                 raise BadInput(f"{error.object[:60]!r} is not valid text: it cannot be stored as UTF-8.") from error
             except FAULTS as error:
-                raise explain(error, self.path) from error
+                explained = explain(error, self.path)
+                if isinstance(explained, DiskFailed) and self._writing:
+                    self._failed = explained.message
+                raise explained from error
 
     def check_pages(self) -> None:
         """See that nothing is missing because no page leads to it any more, unless the file is very large.
@@ -91,6 +107,7 @@ class Database:
         """Open a transaction; until its `end` other threads and processes that want to write wait.
 
         Raises:
+            DiskFailed: The disk failed now, or in an earlier transaction: then nothing is tried any more.
             StrettoError: The file is open for reading only, or another process held the lock for too long.
         """
         self._lock.acquire()
@@ -103,12 +120,16 @@ class Database:
     def _begin(self) -> None:
         if self._gate is None:
             raise StrettoError(f"{self.path!r} is open for reading only; nothing was written.")
+        if self._failed:
+            raise stopped(self._failed)
         if self._connection.in_transaction:
             raise RuntimeError("a transaction is open in this thread already")
         hold(self._gate, self.path)
+        self._writing = True
         try:
             self.execute("BEGIN IMMEDIATE")
         except BaseException:
+            self._writing = False
             let_go(self._gate)
             raise
         self._changes = self._connection.total_changes
@@ -126,6 +147,7 @@ class Database:
                 if count and self._tide:
                     self._tide.rise(count)
         finally:
+            self._writing = False
             try:
                 if self._connection.in_transaction:  # it is not to be committed, or could not be
                     self._connection.rollback()

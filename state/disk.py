@@ -17,6 +17,7 @@ from typing import Literal
 
 import diskcache
 
+from stretto.state import folders
 from stretto.state.errors import StoreDamaged, StrettoError
 from stretto.state.keys import Range
 from stretto.state.tide import Tide, check_tide, mark
@@ -146,7 +147,8 @@ def _examine(path: str, marked: int) -> None:
     if not Path(path).exists():
         check_tide(path, marked, 0)
         return
-    with closing(sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", timeout=_TIMEOUT, uri=True)) as connection:
+    mode = "rw" if Path(f"{path}-journal").exists() else "ro"  # what a killed process began must be taken back first
+    with closing(sqlite3.connect(f"{Path(path).as_uri()}?mode={mode}", timeout=_TIMEOUT, uri=True)) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'Settings'").fetchall():
             check_tide(path, marked, 0)
             return
@@ -174,6 +176,8 @@ class Table(diskcache.Cache):
         self._synchronous = _SYNCHRONOUS[durability]
         self._changes = 0
         path = str(Path(directory, _FILE))
+        log = Path(f"{path}-wal")
+        self._found_log = log.exists() and log.stat().st_size > 0
         _examine(path, mark(path) if marked else 0)
         self._tide = Tide(path, synced=durability == "power") if marked else None
         try:
@@ -284,6 +288,18 @@ class Table(diskcache.Cache):
         """Say in the file which format lies here."""
         self._con.execute(f"PRAGMA user_version = {number:d}")
 
+    def settle(self) -> None:
+        """Make what was found durable, also a commit whose sync failed. OSError if that fails."""
+        if self._synchronous < _SYNCHRONOUS["power"]:
+            return
+        if self._found_log:
+            self.begin()  # nobody else writes to it
+            try:
+                folders.rewrite(f"{self._directory}/{_FILE}-wal")
+            finally:
+                self.end()
+        folders.sync(self._directory)  # the name of the WAL: when SQLite fails at it, it does not say
+
     def value(self, key: bytes) -> bytes | None:
         """The value under `key`, or None."""
         select = "SELECT raw, mode, filename, value FROM Cache WHERE key = ?"
@@ -348,15 +364,17 @@ class Table(diskcache.Cache):
         """From here to `commit`, writes are one transaction, in which diskcache's own methods take part.
 
         Raises:
-            StrettoError: Another process kept the file locked, or it cannot be written.
+            StrettoError: Another process kept the file locked.
         """
         try:
             self._con.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
             raise StrettoError(
                 f"The store in {self._directory!r} could not be written for {_TIMEOUT:.0f} s ({error}). Nothing of this"
                 " write was stored; what was stored before is safe.",
-                next_steps=("See whether another process keeps it locked, or the disk is read-only.",),
+                next_steps=("See whether another process keeps it locked.",),
             ) from error
         self._changes = self._con.total_changes
         self._txn_id = threading.get_ident()  # so that diskcache begins none of its own

@@ -10,6 +10,8 @@
     ├── OrderTaken              exit 1   another agent has this work order
     ├── Fenced                  exit 1   our lease was taken over; our writes are refused
     ├── StoreDamaged            exit 4
+    ├── DiskFull                exit 1   there is no space left; with space, it goes on where it was
+    ├── DiskFailed              exit 1   a write or a sync failed; the process that met it writes no more
     ├── TransientError          exit 1   a second try can cure it (the retry module looks for this)
     └── PermanentError          exit 1   a second try cannot
 
@@ -110,6 +112,22 @@ class StoreDamaged(StrettoError):
 
     code = "STORE_DAMAGED"
     exit_code = 4
+
+
+class DiskFull(StrettoError):
+    """There is no space left, or no quota. Nothing of this write was stored; with space, the next one is."""
+
+    code = "DISK_FULL"
+
+
+class DiskFailed(StrettoError):
+    """The disk failed to read, write or sync. Nothing of this write was acknowledged.
+
+    Who met it in a write does not write again: after a failed sync the kernel forgets what it could not write, so that
+    the next sync succeeds without it.
+    """
+
+    code = "DISK_FAILED"
 
 
 class TransientError(StrettoError):

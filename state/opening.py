@@ -16,7 +16,7 @@ from stretto.state.errors import BadInput, StrettoError
 from stretto.state.gate import PATIENCE_SECONDS, held, held_now, open_gate
 from stretto.state.light import suppress
 from stretto.state.ours import vouch
-from stretto.state.reader import FAULTS, check, check_head, connect, explain
+from stretto.state.reader import FAULTS, beside_writers, check, check_head, connect, explain
 from stretto.state.schema import APPLICATION_ID, DDL, MIGRATIONS, VERSION
 from stretto.state.sqlite import sqlite3
 from stretto.state.tide import Tide, check_tide, mark
@@ -50,7 +50,8 @@ def writer(path: str, *, durability: str) -> Database:
         if isinstance(error, FAULTS):
             raise explain(error, path) from error
         if isinstance(error, OSError):
-            raise StrettoError(f"Cannot write {path!r}: {error.strerror}. Nothing was written.") from error
+            step = "See whether the folder, and the files in it, can be written."
+            raise folders.refusal(error, f"Cannot write {path!r}", step) from error
         raise
 
 
@@ -67,8 +68,10 @@ def _ready(path: str, durability: str) -> sqlite3.Connection:
     connection = _connect(path, "rw")
     try:
         check(connection, path, marked)
-        _make_durable(connection, durability)
+        _make_durable(connection, path, durability)
         _migrate(connection)
+        if durability == "power":
+            _settle(connection, path)
     except BaseException:
         connection.close()
         raise
@@ -90,16 +93,8 @@ def reader(path: str) -> Database | None:
     if not os.path.exists(path):
         check_tide(path, marked, 0)
         return None
-    try:
-        connection = _connect(path, "ro")
-        try:
-            check(connection, path, marked)
-        except BaseException:
-            connection.close()
-            raise
-    except FAULTS as error:
-        raise explain(error, path) from error
-    return Database(path, connection, None, tidy=tidy)
+    connection, gate = beside_writers(os.path.abspath(path), PATIENCE_SECONDS)
+    return Database(path, connection, None, tidy=tidy if gate is None else lambda _: os.close(gate))
 
 
 def tidy(path: str) -> None:
@@ -145,13 +140,16 @@ def _make(path: str) -> None:
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     connection = _connect(new, "rw")
     try:
-        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        connection.execute("BEGIN IMMEDIATE")
         for statement in DDL:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+        _use_wal(connection, path)  # last: what a WAL holds would not come along, and closing may fail to bring it home
     finally:
         connection.close()
+    folders.anchor(os.path.dirname(path))
     os.rename(new, path)
     folders.sync(os.path.dirname(path))
 
@@ -167,8 +165,25 @@ def _migrate(connection: sqlite3.Connection) -> None:
             connection.execute(f"PRAGMA user_version = {old + 1}")
 
 
-def _make_durable(connection: sqlite3.Connection, durability: str) -> None:
-    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+def _use_wal(connection: sqlite3.Connection, path: str) -> None:
+    ((mode,),) = connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    if mode != "wal":
+        raise StrettoError(
+            f"{path!r} lies where SQLite can use no write-ahead log (it says {mode!r}): on a network file system, most"
+            " likely. Nothing was written.",
+            next_steps=("Name a store on a local disk with --store DIR or STRETTO_STORE.",),
+        )
+
+
+def _settle(connection: sqlite3.Connection, path: str) -> None:
+    """Make what was found durable, also a commit whose sync failed, of which nobody was told: see `folders.rewrite`."""
+    folders.rewrite(f"{path}-wal")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # so that the next one has less to do
+    folders.sync(os.path.dirname(path))  # the name of the WAL: when SQLite fails at it, it does not say
+
+
+def _make_durable(connection: sqlite3.Connection, path: str, durability: str) -> None:
+    _use_wal(connection, path)
     connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS[durability]}")
     if durability == "power" and sys.platform == "darwin":  # there, a plain fsync leaves data in the drive's cache
         connection.execute("PRAGMA fullfsync = ON")

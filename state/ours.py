@@ -27,7 +27,8 @@ def vouch(store: str) -> None:
         keeper = _git(store)
         if not keeper:
             keeper = _home()
-            folders.make(keeper)
+            os.makedirs(keeper, exist_ok=True)
+            folders.anchor(keeper)
         _enter(keeper, mark, store)
     except OSError:
         return

@@ -8,7 +8,7 @@ import fcntl
 import os
 from binascii import crc32
 
-from stretto.state.errors import StoreDamaged, StrettoError
+from stretto.state.errors import DiskFailed, DiskFull, StoreDamaged, StrettoError
 from stretto.state.quick_json import dumps, loads
 from stretto.state.schema import APPLICATION_ID, MIGRATIONS, SELECT, VERSION
 from stretto.state.sqlite import sqlite3
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
 _PATIENCE_SECONDS = 10.0
+_SMALLEST = 32 * 1024
+_REFUSED = ("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
 COUNTED_UNDER, COMMITS = "", "commits"
 """The fact, of no workflow, that holds how many commits the file has seen; see tide.py."""
 SMALL, LARGE = 1 << 20, 64 << 20
@@ -44,20 +46,8 @@ class Reader:
             StoreDamaged: It is another program's file, damaged, or of a newer Stretto.
             StrettoError: It cannot be read, or there is none.
         """
-        gate = _hold_still(path)
-        marked = mark(path)
-        try:
-            connection = connect(path, "ro" if gate is None else "ro&immutable=1", _PATIENCE_SECONDS)
-        except sqlite3.Error as error:
-            _let_go(gate)
-            raise explain(error, path) from error
-        found = cls(path, connection, gate)
-        try:
-            check(connection, path, marked)
-        except BaseException as error:
-            found.close()
-            raise (explain(error, path) if isinstance(error, FAULTS) else error) from error
-        return found
+        found = still(path) if _size(f"{path}-wal") is None else None
+        return cls(path, *(found or beside_writers(path, _PATIENCE_SECONDS)))
 
     def __enter__(self) -> "Self":
         return self
@@ -94,25 +84,60 @@ class Reader:
         _let_go(self._gate)
 
 
-def _hold_still(path: str) -> int | None:
-    """Keep writers out of a log that rests, so that it can be read as it lies there; None if somebody is at it.
+def beside_writers(path: str, patience: float) -> "tuple[sqlite3.Connection, int | None]":
+    """A connection for reading, whoever writes meanwhile, and the lock if that keeps them out for so long.
 
-    Whoever writes or checkpoints holds the lock alone, and leaves no `-wal` when the last one has closed. A log that is
-    read without the lock needs a `-wal` and a `-shm` even at rest, and both have to be made and taken away again.
+    It needs a `-wal` and a `-shm`, which are made where nobody has the file open. Where they cannot be, because the
+    disk is full or the folder read-only, the file is read without.
+
+    Raises:
+        StoreDamaged: It is another program's file, damaged, or of a newer Stretto.
+        StrettoError: It cannot be read.
+    """
+    marked = mark(path)
+    try:
+        connection = connect(path, "ro", patience)
+        try:
+            check(connection, path, marked)
+        except BaseException:
+            connection.close()
+            raise
+    except FAULTS as error:
+        refused = getattr(error, "sqlite_errorname", "").startswith(_REFUSED)
+        if refused and (found := still(path)):
+            return found
+        raise explain(error, path) from error
+    return connection, None
+
+
+def still(path: str) -> "tuple[sqlite3.Connection, int] | None":
+    """A connection to a log that is read as it lies there, and the lock that keeps writers out; None if one is at it.
+
+    Whoever writes or checkpoints holds the lock alone. Nothing is made beside the file: the index of a `-wal` that a
+    dead process left, which is in the `-shm` for others, is made in memory.
+
+    Raises:
+        StoreDamaged, StrettoError: As for `beside_writers`.
     """
     try:
         gate = os.open(f"{os.path.splitext(path)[0]}.lock", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    connection = None
     try:
         fcntl.flock(gate, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+        marked = mark(path)
+        connection = connect(path, "ro&vfs=unix-none" if _size(f"{path}-wal") else "ro&immutable=1", 0)
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+        check(connection, path, marked)
+    except BaseException as error:
+        if connection:
+            connection.close()
         os.close(gate)
-        return None
-    if _size(f"{path}-wal") is None:
-        return gate
-    os.close(gate)
-    return None
+        if isinstance(error, OSError):
+            return None
+        raise (explain(error, path) if isinstance(error, FAULTS) else error) from error
+    return connection, gate
 
 
 def _let_go(gate: int | None) -> None:
@@ -236,6 +261,23 @@ FAULTS = (sqlite3.Error, UnicodeDecodeError)
 """What a statement may raise on a damaged file: SQLite quotes what it found there, which may not even be text."""
 
 
+def stopped(failed: str) -> DiskFailed:
+    """The error for a write by a process that met a failing disk; `failed` is the message of then."""
+    return DiskFailed(
+        f"The disk failed before, and this process writes no more; nothing was written. It was: {failed}",
+        next_steps=("See whether the disk is full or fails, then resume.",),
+    )
+
+
+def _no_space(path: str) -> bool:
+    """Whether there is less left than a `-shm` takes: SQLite then calls it an error of the disk."""
+    try:
+        disk = os.statvfs(os.path.dirname(path))
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _SMALLEST
+
+
 def explain(error: sqlite3.Error | UnicodeDecodeError, path: str) -> Exception:
     """What an error of SQLite's means for the store; errors in our own use of SQLite come back as they are."""
     if isinstance(error, sqlite3.InterfaceError | sqlite3.ProgrammingError):
@@ -245,10 +287,20 @@ def explain(error: sqlite3.Error | UnicodeDecodeError, path: str) -> Exception:
         return damaged(path, str(error))
     unharmed = f"{path!r}: {error}. This change was not written; everything before it is safe."
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return StrettoError(f"Another program holds {unharmed}", next_steps=("Let it finish, then try again.",))
-    if name == "SQLITE_FULL":
-        return StrettoError(f"The disk is full, for {unharmed}", next_steps=("Free some space, then resume.",))
-    return StrettoError(f"Cannot work with {unharmed}", next_steps=("Check the disk and its permissions.",))
+        steps = ("Let it finish, then try again. If there is none, the file system lacks locks: see --store DIR.",)
+        return StrettoError(f"Another program holds {unharmed}", next_steps=steps)
+    if name == "SQLITE_FULL" or (name.startswith(_REFUSED) and _no_space(path)):
+        return DiskFull(f"The disk is full, for {unharmed}", next_steps=("Free some space, then resume.",))
+    if name.startswith("SQLITE_IOERR") and ("SHM" in name or "LOCK" in name):
+        steps = (
+            "See whether it lies on a local disk with space: SQLite needs locks and maps, which network disks lack.",
+        )
+        return StrettoError(f"Cannot work with {unharmed}", next_steps=steps)
+    if name.startswith("SQLITE_IOERR"):
+        steps = ("See whether the disk is full or fails, then resume.",)
+        return DiskFailed(f"The disk failed, for {unharmed}", next_steps=steps)
+    steps = ("See whether its folder can be written, and whether there is space on the disk.",)
+    return StrettoError(f"Cannot work with {unharmed}", next_steps=steps)
 
 
 def is_damage(error: sqlite3.Error | UnicodeDecodeError) -> bool:

@@ -59,13 +59,14 @@ def create(directory: Path | str) -> None:
             next_steps=("Remove the link, or name the place with --store DIR or STRETTO_STORE.",),
         )
     try:
-        folders.make(path, 0o700)
+        os.makedirs(around, exist_ok=True)
+        os.makedirs(path, 0o700, exist_ok=True)
         if default:
             _ignore(path)
     except OSError as error:
-        raise _unusable(path, error.strerror or str(error)) from error
+        raise _unusable(path, error) from error
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        raise _unusable(path, "it is not writable")
+        raise _unusable(path, OSError("it is not writable"))
 
 
 def _ignore(directory: str) -> None:
@@ -75,8 +76,6 @@ def _ignore(directory: str) -> None:
         folders.write(path, _IGNORED, os.path.join(directory, "gitignore"))
 
 
-def _unusable(directory: str, why: str) -> StrettoError:
-    return StrettoError(
-        f"The store {directory!r} cannot be used: {why}. Nothing was written.",
-        next_steps=("Make the folder writable, or name another with --store DIR or STRETTO_STORE.",),
-    )
+def _unusable(directory: str, why: OSError) -> StrettoError:
+    step = "Make the folder writable, or name another with --store DIR or STRETTO_STORE."
+    return folders.refusal(why, f"The store {directory!r} cannot be used", step)

@@ -19,7 +19,7 @@ from stretto.state.errors import StrettoError
 from tests.faults import life, migrating
 from tests.faults.shim import Fault
 
-WORKS = {"live": life.live, "migrate": migrating.migrate}
+WORKS = {"live": life.live, "defy": life.defy, "die": life.die, "read": life.read, "migrate": migrating.migrate}
 
 
 class Forks:

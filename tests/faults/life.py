@@ -2,9 +2,10 @@
 
 import json
 import os
+import signal
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,10 @@ from langgraph.checkpoint.base import empty_checkpoint
 from stretto.state import lease
 from stretto.state.checkpoint import DiskCacheSaver
 from stretto.state.disk import Durability
+from stretto.state.errors import StrettoError
 from stretto.state.log import Log
 from stretto.state.ours import is_ours
+from stretto.state.rows import Fence
 
 W = "shop_001"
 THREAD = "shop_001"
@@ -26,6 +29,17 @@ BALLAST = "".join(f"{number} " for number in range(4000))
 Acknowledge = Callable[[str, int], None]
 
 
+def read(project: Path, durability: Durability, say: Acknowledge) -> None:
+    """As `workflow-status` does: whatever can be read without writing is said."""
+    del durability
+    log = Log.find(store_in(project))
+    if log is not None:
+        with log:
+            row, number = log.workflow(W), log.fact(W, "number")
+            say("workflow", int(row is not None))
+            say("number", number or 0)
+
+
 def store_in(project: Path) -> Path:
     """Its default place, which is kept out of git."""
     return project / ".stretto" / "state"
@@ -33,29 +47,62 @@ def store_in(project: Path) -> Path:
 
 def live(project: Path, durability: Durability, say: Acknowledge) -> None:
     """From nothing, or from whatever was left, to the end."""
-    store = store_in(project)
-    with Log.open(store, durability=durability) as log:
-        say("log", 1)
-        with log.write() as tx:
-            tx.create_workflow(W, kind="feature", description="Add a shop", spec={}, runner="r")
-        say("workflow", 1)
-        fence = lease.acquire(log, W)
-        say("lease", fence.token)
-        with DiskCacheSaver(store / "checkpoints", durability=durability) as saver:
-            say("saver", 1)
-            for number in range((log.fact(W, "number") or 0) + 1, NUMBERS + 1):
-                save(saver, number)
-                say("checkpoint", number)
-                if number == PRUNED_AT:
-                    saver.prune([THREAD])
-                    say("pruned", 1)
-                with log.write(fence) as tx:
-                    tx.event("PHASE_PROGRESS", W, "p", {"number": number, "half": 1, "text": "x" * 3000})
-                    tx.put_fact(W, "number", number)
-                    tx.event("PHASE_PROGRESS", W, "p", {"number": number, "half": 2})
-                say("number", number)
+    with _opened(project, durability, say) as (log, saver):
+        fence = _begun(log, say)
+        _number(log, saver, fence, say)
         lease.release(log, fence)
         say("released", 1)
+
+
+def defy(project: Path, durability: Durability, say: Acknowledge) -> None:
+    """A life that tries again what failed, as a program might that knows nothing of disks."""
+    with _opened(project, durability, say) as (log, saver):
+        fence = _begun(log, say)
+        for _ in range(3):
+            with suppress(StrettoError):
+                _number(log, saver, fence, say)
+        _number(log, saver, fence, say)
+
+
+def die(project: Path, durability: Durability, say: Acknowledge) -> None:
+    """A life that is killed right after its first error, with nothing closed."""
+    with _opened(project, durability, say) as (log, saver):
+        try:
+            _number(log, saver, _begun(log, say), say)
+        except StrettoError:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@contextmanager
+def _opened(project: Path, durability: Durability, say: Acknowledge) -> Generator[tuple[Log, DiskCacheSaver]]:
+    with Log.open(store_in(project), durability=durability) as log:
+        say("log", 1)
+        with DiskCacheSaver(store_in(project) / "checkpoints", durability=durability) as saver:
+            say("saver", 1)
+            yield log, saver
+
+
+def _begun(log: Log, say: Acknowledge) -> Fence:
+    with log.write() as tx:
+        tx.create_workflow(W, kind="feature", description="Add a shop", spec={}, runner="r")
+    say("workflow", 1)
+    fence = lease.acquire(log, W)
+    say("lease", fence.token)
+    return fence
+
+
+def _number(log: Log, saver: DiskCacheSaver, fence: Fence, say: Acknowledge) -> None:
+    for number in range((log.fact(W, "number") or 0) + 1, NUMBERS + 1):
+        save(saver, number)
+        say("checkpoint", number)
+        if number == PRUNED_AT:
+            saver.prune([THREAD])
+            say("pruned", 1)
+        with log.write(fence) as tx:
+            tx.event("PHASE_PROGRESS", W, "p", {"number": number, "half": 1, "text": "x" * 3000})
+            tx.put_fact(W, "number", number)
+            tx.event("PHASE_PROGRESS", W, "p", {"number": number, "half": 2})
+        say("number", number)
 
 
 def place(number: int) -> RunnableConfig:
