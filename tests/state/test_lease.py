@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,29 +89,6 @@ def test_a_stopped_driver_is_alive_and_its_lease_refused(log: Log, driver: subpr
         driver.send_signal(signal.SIGCONT)
 
 
-def test_the_lease_of_a_killed_process_is_taken_over_at_once_even_before_it_is_buried(
-    log: Log, driver: subprocess.Popen[str]
-) -> None:
-    driver.kill()
-    until_dead(driver.pid)
-
-    held = holder(log, W)
-    assert held
-    assert not held.alive
-    started = time.monotonic()
-    fence = acquire(log, W)
-    assert time.monotonic() - started < 1
-    assert fence.token == 2
-
-
-def until_dead(pid: int) -> None:
-    """Wait until it is a zombie; nobody waits for it, so that it stays one."""
-    deadline = time.monotonic() + 10
-    while process.started(pid) is not None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    os.kill(pid, 0)
-
-
 def test_the_late_write_of_a_driver_that_was_replaced_is_refused(
     log: Log, driver: subprocess.Popen[str], tmp_path: Path
 ) -> None:
@@ -133,30 +109,6 @@ def test_the_late_write_of_a_driver_that_was_replaced_is_refused(
     held = holder(log, W)
     assert held
     assert held.pid == mine.pid
-
-
-def test_a_driver_that_slept_through_its_replacement_is_refused_when_it_wakes_up(
-    log: Log, driver: subprocess.Popen[str]
-) -> None:
-    driver.send_signal(signal.SIGSTOP)
-    time.sleep(0.5)
-    with log.write() as tx:  # nobody takes over from a process that can be seen to live, so let it be one of elsewhere
-        old = log.lease(W)
-        assert old
-        tx.database.put("leases", old._replace(boot="another-boot"))
-    fence = acquire(log, W)
-    for i in range(20):
-        with log.write(fence) as tx:
-            tx.event("PHASE_PROGRESS", W, "plan", {"i": i})
-    mine = log.last_seq()
-
-    driver.send_signal(signal.SIGCONT)
-    answer, _ = driver.communicate("go on\n", timeout=20)
-
-    assert answer == "refused\n"
-    assert log.last_seq() == mine
-    assert log.verify() == mine
-    release(log, fence)
 
 
 def test_releasing_after_a_takeover_leaves_the_new_driver_alone(log: Log) -> None:
