@@ -49,6 +49,7 @@ _CONFIG = (
     "core.fsmonitor=false",
     "core.untrackedCache=false",
     "core.quotePath=false",
+    "core.fsync=committed,reference",
     "gc.auto=0",
     "maintenance.auto=false",
     "commit.gpgsign=false",

@@ -85,6 +85,14 @@ class Disk:
         self._safe: Names = {self.root: None}
         self._since: list[Step] = []
 
+    def adopt(self) -> None:
+        """What lies below `root` now has been safe for long."""
+        for path in sorted(Path(self.root).rglob("*")):
+            file = None if path.is_dir() else File()
+            if file:
+                file.safe = path.read_bytes()
+            self.names[str(path)] = self._safe[str(path)] = file
+
     def call(self, call: Call) -> None:
         match call.kind:
             case "c" | "m":

@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from os.path import normpath
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,5 +64,11 @@ def _calls(raw: bytes) -> Iterator[Call]:
         ends = (place + path, place + path + other)
         length = length if kind in b"wa" else 0
         texts = raw[place : ends[0]].decode(), raw[ends[0] : ends[1]].decode()
-        yield Call(kind.decode(), bool(failed), *texts, at, raw[ends[1] : ends[1] + length])
+        yield Call(
+            kind.decode(),
+            bool(failed),
+            *(text and normpath(text) for text in texts),
+            at,
+            raw[ends[1] : ends[1] + length],
+        )
         place = ends[1] + length
