@@ -59,7 +59,6 @@ class Driver:
         self.directory = place.directory()
         store.create(self.directory)
         self.log = Log.open(self.directory, durability=place.durability, clock=place.clock)
-        self.log.check_pages()  # what is done already must be found, or it is done again
         self.saver = DiskCacheSaver(self.directory / store.CHECKPOINTS, durability=cast("Durability", place.durability))
         self.graph = compile_spec(spec, checkpointer=self.saver)
 
@@ -113,6 +112,7 @@ class Driver:
         before = self.log.last_seq() if resuming else 0
         fence = lease.acquire(self.log, self.spec.workflow_id)  # before all else: what is read now stays so
         try:
+            self.log.check()  # what is done already must be found, or it is done again
             async with (
                 drive_lock(self.directory, self.spec.workflow_id),
                 following(self.log, self.spec.workflow_id, before, on_event),

@@ -12,8 +12,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from stretto.state import folders
-from stretto.state.disk import Durability, Table
+from stretto.state.disk import Durability, Table, wrong_format
 from stretto.state.errors import BadInput, DiskFailed, DiskFull, StoreDamaged, StrettoError
+from stretto.state.gate import held, open_gate
 from stretto.state.keys import Range
 from stretto.state.reader import FAULTS, explain, is_damage, stopped
 from stretto.state.sealing import Row, seal, unseal
@@ -27,7 +28,8 @@ _REFUSED = (
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PERM,
 )
-_LOCK = "open.lock"
+_LOCK, _GATE = "open.lock", "write.lock"
+"""Held by who opens, and by who writes: SQLite alone would have writers sleep in turns, the unlucky ones for long."""
 _REMEMBERED, _WORTH_REMEMBERING = 4096, 4096
 _ENOUGH = 4
 """So many writes are not worth waiting for another."""
@@ -85,6 +87,7 @@ class BlobStore:
         if any(store.inherited and store.directory == self.directory for store in list(_STORES)):
             raise _forked(self.directory)
         self._lock = threading.RLock()
+        self._gate = -1
         self._jobs: deque[_Job] = deque()
         self._verified: OrderedDict[bytes, tuple[bytes, Row]] = OrderedDict()
         self._closed = False
@@ -94,9 +97,10 @@ class BlobStore:
         """Called when a transaction failed, with the lock held: to forget what was thought to be written."""
         with _alone_in(self.directory):
             try:
-                self._table = Table(self.directory, durability, marked=marked)
+                self._table = Table(self.directory, durability, FORMAT, marked=marked)
             except FAULTS as error:
                 raise self._translated(error) from error
+            self._gate = open_gate(str(Path(self.directory, _GATE)))
             _STORES.add(self)
             try:
                 self._ask(Table.verify_schema)
@@ -114,11 +118,7 @@ class BlobStore:
         if version == FORMAT:
             return
         if version or (self._ask(Table.counted) and not migrate):
-            raise StoreDamaged(
-                f"The store in {self.directory!r} is of format {version or 1}, and this version of Stretto reads format"
-                f" {FORMAT}. Nothing was read from it or written to it.",
-                next_steps=("Use the version of Stretto that wrote it, or name another directory.",),
-            )
+            raise wrong_format(self.directory, version or 1, FORMAT)
         self._anchored(lambda: folders.anchor(self.directory))
         with self.transaction():
             if migrate:
@@ -171,6 +171,19 @@ class BlobStore:
     def bare_rows(self, span: Range) -> list[tuple[bytes, bytes]]:
         """Keys and bytes in the range. Nothing is verified."""
         return self._ask(Table.rows, span)
+
+    def holds_only(self, kinds: str) -> None:
+        """See that each key begins with one of these letters.
+
+        Raises:
+            StoreDamaged: One does not: its row was written, or moved there, by somebody else.
+        """
+        if (key := self._ask(Table.stranger, kinds)) is not None:
+            raise StoreDamaged(
+                f"The store in {self.directory!r} has a row under the key {str(key)[:100]!r}, which is not one of"
+                " Stretto's. Nothing was read from it or written to it.",
+                next_steps=("Restore the folder from a backup, or move it away to begin anew.",),
+            )
 
     def keys(self, span: Range, most: int = -1, *, descending: bool = False) -> list[bytes]:
         """Up to `most` keys in the range, in order of their bytes; values are not read."""
@@ -293,13 +306,15 @@ class BlobStore:
             table = self._open()
             if self._failed:
                 raise stopped(self._failed)
+            table.must_be_free()
             try:
-                table.begin()
-                try:
-                    yield
-                    table.commit()
-                finally:
-                    table.end()
+                with held(self._gate, self.directory):
+                    try:
+                        table.begin()  # inside: it may have begun although something was raised
+                        yield
+                        table.commit()
+                    finally:
+                        table.end()
             except DiskFailed as error:
                 self._failed = error.message
                 raise
@@ -313,9 +328,10 @@ class BlobStore:
         """Reads inside belong to one moment, whatever other processes commit meanwhile. Does not nest."""
         with self._lock:
             table = self._open()
+            table.must_be_free()
             try:
-                table.begin_reading()
                 try:
+                    table.begin_reading()
                     yield
                 finally:
                     table.end()
@@ -329,6 +345,9 @@ class BlobStore:
         with self._lock:
             self._closed = True
             self._table.close()
+            gate, self._gate = self._gate, -1
+            if gate >= 0:
+                os.close(gate)
 
     @property
     def is_open(self) -> bool:

@@ -44,14 +44,25 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from stretto.state import migration, pruning
 from stretto.state.blobs import BlobStore
 from stretto.state.disk import Durability
-from stretto.state.documents import Document, Documents, Place, Write, dump_document, dump_writes, mark
+from stretto.state.documents import (
+    CHECKPOINT,
+    LEAVE,
+    Document,
+    Documents,
+    Place,
+    Write,
+    dump_document,
+    dump_writes,
+    mark,
+)
 from stretto.state.encoding import Encoder
 from stretto.state.errors import BadInput, StoreDamaged
 from stretto.state.keys import join
 from stretto.state.reading import Encoded, Raw, Reader, damaged
-from stretto.state.segments import Segments, Stored
+from stretto.state.segments import SEGMENT, Segments, Stored
 
 _PATIENCE = 0.001
+_KINDS = (CHECKPOINT + LEAVE + SEGMENT).decode()
 _REMEMBERED = 4096
 _STRATEGIES = ("keep_latest", "delete")
 
@@ -77,6 +88,11 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         super().__init__(serde=JsonPlusSerializer(allowed_msgpack_modules=None))
         self._store = BlobStore(directory, durability, lambda old: migration.migrate(old, self.serde))
         self.directory = self._store.directory
+        try:
+            self._store.holds_only(_KINDS)
+        except BaseException:
+            self._store.close()
+            raise
         self._documents = Documents(self._store)
         self._segments = Segments(self._store)
         self._reader = Reader(self._store, self._documents, self._segments)

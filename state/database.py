@@ -11,15 +11,17 @@ from collections.abc import Callable, Sequence
 
 from stretto.state.errors import BadInput, DiskFailed, StrettoError
 from stretto.state.gate import held, hold, let_go
-from stretto.state.quick_json import dumps
 from stretto.state.reader import (
     COMMITS,
     COUNTED_UNDER,
     FAULTS,
     LARGE,
+    SMALL,
     check_pages,
-    commits,
+    check_rows,
+    counted,
     explain,
+    is_small,
     seal,
     stopped,
     unseal,
@@ -56,9 +58,11 @@ class Database:
         self._tide = tide
         self._tidy = tidy
         self._lock = RLock()
+        self._seen: set[str] = set()
         self._changes = 0
         self._writing = False
         self._failed = ""
+        self._others, self._commits = -1, 0
 
     def execute(self, sql: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return all its rows.
@@ -79,15 +83,19 @@ class Database:
                     self._failed = explained.message
                 raise explained from error
 
-    def check_pages(self) -> None:
-        """See that nothing is missing because no page leads to it any more, unless the file is very large.
+    def check(self) -> None:
+        """See that everything is there and what was written, unless the file is very large.
 
         Raises:
-            StoreDamaged: Something is.
+            StoreDamaged: Something is not.
         """
+        if not self._is_small(LARGE):
+            return
         with self._lock:
             try:
-                check_pages(self._connection, self.path, LARGE)
+                check_pages(self._connection, self.path)
+                for table, select in SELECT.items():
+                    check_rows(self.path, table, self._connection.execute(select))
             except FAULTS as error:
                 raise explain(error, self.path) from error
 
@@ -97,7 +105,18 @@ class Database:
         Raises:
             StoreDamaged: A row does not match its checksum; the message names it.
         """
+        if table not in self._seen:
+            self._seen.add(table)
+            if self._is_small(SMALL):
+                check_rows(self.path, table, self.execute(SELECT[table]))
         return [unseal(self.path, table, row) for row in self.execute(f"{SELECT[table]} {where}", parameters)]
+
+    def _is_small(self, largest: int) -> bool:
+        with self._lock:
+            try:
+                return is_small(self._connection, largest)
+            except FAULTS as error:
+                raise explain(error, self.path) from error
 
     def put(self, table: str, values: Sequence[Value]) -> None:
         """Write one row, sealed."""
@@ -128,11 +147,13 @@ class Database:
         self._writing = True
         try:
             self.execute("BEGIN IMMEDIATE")
+            self._changes = self._connection.total_changes
         except BaseException:
             self._writing = False
+            if self._connection.in_transaction:  # it may have begun although something was raised
+                self._connection.rollback()
             let_go(self._gate)
             raise
-        self._changes = self._connection.total_changes
 
     def end(self, *, commit: bool) -> None:
         """End the transaction that `begin` has opened: commit what was executed, or roll all of it back.
@@ -145,6 +166,7 @@ class Database:
                 count = self._count() if self._connection.total_changes != self._changes else 0
                 self.execute("COMMIT")
                 if count and self._tide:
+                    self._commits = count
                     self._tide.rise(count)
         finally:
             self._writing = False
@@ -157,9 +179,13 @@ class Database:
                 self._lock.release()
 
     def _count(self) -> int:
-        """Count the commit that is about to be made."""
-        count = commits(self._connection, self.path) + 1
-        self.put("facts", (COUNTED_UNDER, COMMITS, dumps({"value": count})))
+        """Count the commit that is about to be made. The count is read again only when somebody else has committed."""
+        ((others,),) = self.execute("PRAGMA data_version")
+        if others != self._others:
+            rows = self.read("facts", "WHERE workflow_id = ? AND name = ?", (COUNTED_UNDER, COMMITS))
+            self._others, self._commits = others, counted(rows)
+        count = self._commits + 1
+        self.put("facts", (COUNTED_UNDER, COMMITS, f'{{"value":{count}}}'))
         return count
 
     def close(self) -> None:

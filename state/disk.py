@@ -137,12 +137,21 @@ _EXPIRING = "CREATE INDEX Cache_expire_time ON Cache (expire_time) WHERE expire_
 """diskcache's has a line for every row, and a page more in every commit, for rows that do not expire."""
 
 
-def _examine(path: str, marked: int) -> None:
+def wrong_format(directory: str, found: int, known: int) -> StoreDamaged:
+    """The error for a store of another version of Stretto."""
+    return StoreDamaged(
+        f"The store in {directory!r} is of format {found}, and this version of Stretto reads format {known}. Nothing"
+        " was read from it or written to it.",
+        next_steps=("Use the version of Stretto that wrote it, or name another directory.",),
+    )
+
+
+def _examine(path: str, newest: int, marked: int) -> None:
     """Look at a file before diskcache opens it, which writes to it and does what its settings say.
 
     Raises:
-        StoreDamaged: Its pages do not fit together, it has settings that diskcache does not make, or it is not as new
-            as its mark.
+        StoreDamaged: It is of a format after the `newest` that is known, its pages do not fit together, it has settings
+            that diskcache does not make, or it is not as new as its mark.
     """
     if not Path(path).exists():
         check_tide(path, marked, 0)
@@ -152,6 +161,9 @@ def _examine(path: str, marked: int) -> None:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'Settings'").fetchall():
             check_tide(path, marked, 0)
             return
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > newest:
+            raise wrong_format(str(Path(path).parent), version, newest)
         settings = dict(connection.execute("SELECT key, value FROM Settings").fetchall())
         (pages,), (size,) = (connection.execute(f"PRAGMA page_{of}").fetchone() for of in ("count", "size"))
         said = connection.execute("PRAGMA integrity_check(1)").fetchone() if pages * size <= _LARGE else ("ok",)
@@ -171,14 +183,14 @@ def _examine(path: str, marked: int) -> None:
 class Table(diskcache.Cache):
     """All that touches diskcache's privates: one connection for every thread, and scans over a range of keys."""
 
-    def __init__(self, directory: str, durability: Durability, *, marked: bool) -> None:
+    def __init__(self, directory: str, durability: Durability, newest: int, *, marked: bool) -> None:
         self._one: sqlite3.Connection | None = None
         self._synchronous = _SYNCHRONOUS[durability]
         self._changes = 0
         path = str(Path(directory, _FILE))
         log = Path(f"{path}-wal")
         self._found_log = log.exists() and log.stat().st_size > 0
-        _examine(path, mark(path) if marked else 0)
+        _examine(path, newest, mark(path) if marked else 0)
         self._tide = Tide(path, synced=durability == "power") if marked else None
         try:
             super().__init__(
@@ -316,6 +328,8 @@ class Table(diskcache.Cache):
             some = wanted[start : start + _MOST_AT_ONCE]
             select = f"{_VALUES} WHERE key IN ({','.join('?' * len(some))})"  # nothing but question marks is put in
             for key, expires, raw, *value in self._con.execute(select, some):
+                if not isinstance(expires, int | float | None):
+                    raise StoreDamaged("a row expires at no time: it was not written by Stretto, and was not loaded")
                 if expires is None or not at or expires > at:
                     found[_plain_key(key, raw)] = _plain_value(*value)
         return found
@@ -355,6 +369,22 @@ class Table(diskcache.Cache):
     def changes_of_others(self) -> int:
         """A number that is another one once somebody else has committed to the file."""
         return int(self._con.execute("PRAGMA data_version").fetchone()[0])
+
+    def must_be_free(self) -> None:
+        """RuntimeError if a transaction is open: they do not nest."""
+        if self._con.in_transaction:
+            raise RuntimeError("a transaction of this store is open in this thread already")
+
+    def stranger(self, kinds: str) -> object:
+        """The first key that begins with none of these letters; None if there is none."""
+        starts = ("", *sorted(kinds), "\x7f")
+        for low, high in zip((bytes((ord(end) + 1,)) if end else b"" for end in starts), starts[1:], strict=False):
+            select = "SELECT key FROM Cache WHERE key >= ? AND key < ? LIMIT 1"
+            for (key,) in self._con.execute(select, (low, high.encode())):
+                return key
+        for (key,) in self._con.execute("SELECT key FROM Cache WHERE key IS NULL OR key < x'' OR key >= x'7F' LIMIT 1"):
+            return repr(key)
+        return None
 
     def begin_reading(self) -> None:
         """From here to `end`, reads see the table as the first of them finds it."""

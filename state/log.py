@@ -190,13 +190,15 @@ class Log:
         """The number of the newest event; 0 in an empty log."""
         return queries.last_seq(self._database)
 
-    def check_pages(self) -> None:
-        """See that no row is out of reach, in a file of up to 64 MB; a smaller one was gone through when it was opened.
+    def check(self) -> None:
+        """See that every row is there and what was written, in a file of up to 64 MB.
+
+        In one of up to 0.5 MB, every reader does that for what it reads.
 
         Raises:
-            StoreDamaged: A tree or an index of the file does not fit together.
+            StoreDamaged: A row is not, or nothing leads to it.
         """
-        self._database.check_pages()
+        self._database.check()
 
     def verify(self) -> int:
         """Check every event, its number and its hash chain; return how many there are. Raises StoreDamaged."""

@@ -16,7 +16,7 @@ from stretto.state.tide import check_tide, mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any, Self
 
 _PATIENCE_SECONDS = 10.0
@@ -24,8 +24,8 @@ _SMALLEST = 32 * 1024
 _REFUSED = ("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
 COUNTED_UNDER, COMMITS = "", "commits"
 """The fact, of no workflow, that holds how many commits the file has seen; see tide.py."""
-SMALL, LARGE = 1 << 20, 64 << 20
-"""Bytes up to which a file's pages are gone through (5 ms for each of these) by whoever opens it, and by a driver."""
+SMALL, LARGE = 1 << 19, 64 << 20
+"""Bytes up to which all of a file's pages, and all rows of a table, are gone through: by whoever reads, by a driver."""
 _HEAD_BYTES = 100
 """What every file of SQLite's begins with; `user_version` stands at 60, `application_id` at 68."""
 
@@ -37,6 +37,7 @@ class Reader:
         self.path = path
         self._connection = connection
         self._gate = gate
+        self._seen: set[str] = set()
 
     @classmethod
     def open(cls, path: str) -> "Self":
@@ -62,6 +63,10 @@ class Reader:
             StoreDamaged: A row does not match its checksum; the message names it.
             StrettoError: It cannot be read.
         """
+        if table not in self._seen:
+            self._seen.add(table)
+            if is_small(self._connection, SMALL):
+                check_rows(self.path, table, self._ask(SELECT[table], ()))
         return [unseal(self.path, table, row) for row in self._ask(f"{SELECT[table]} {where}", parameters)]
 
     def _ask(self, sql: str, parameters: "Sequence[str | int]") -> "list[tuple[Any, ...]]":
@@ -172,7 +177,8 @@ def check(connection: sqlite3.Connection, path: str, marked: int) -> None:
     ((application,),) = connection.execute("PRAGMA application_id").fetchall()
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     _known(path, application, version)
-    check_pages(connection, path, SMALL)
+    if is_small(connection, SMALL):
+        check_pages(connection, path)
     if marked:
         check_tide(path, marked, commits(connection, path))
 
@@ -202,27 +208,46 @@ def _known(path: str, application: int, version: int) -> None:
         raise damaged(path, f"its schema is {version}, which never was")
 
 
-def check_pages(connection: sqlite3.Connection, path: str, largest: int) -> None:
-    """See that trees and indexes fit together, in a file that is not too large.
+def is_small(connection: sqlite3.Connection, largest: int) -> bool:
+    """Whether the file is of so many bytes at most."""
+    ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
+    ((size,),) = connection.execute("PRAGMA page_size").fetchall()
+    return bool(pages * size <= largest)
 
-    A row to which no page leads any more would be missing from what is read, and no checksum tells of it.
+
+def check_pages(connection: sqlite3.Connection, path: str) -> None:
+    """See that trees and indexes fit together: a row to which no page leads any more is missing without a word.
 
     Raises:
         StoreDamaged: They do not.
     """
-    ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
-    ((size,),) = connection.execute("PRAGMA page_size").fetchall()
-    if pages * size <= largest:
-        ((said, *_), *_) = connection.execute("PRAGMA integrity_check(1)").fetchall()
-        if said != "ok":
-            raise damaged(path, str(said))
+    ((said, *_), *_) = connection.execute("PRAGMA integrity_check(1)").fetchall()
+    if said != "ok":
+        raise damaged(path, str(said))
+
+
+def check_rows(path: str, table: str, rows: "Iterable[tuple[Any, ...]]") -> None:
+    """See that each row of a table is what was written: one whose key was changed is not found where it is looked for.
+
+    Raises:
+        StoreDamaged: One is not, or the number of an event is missing.
+    """
+    for number, row in enumerate(rows, 1):
+        values = unseal(path, table, row)
+        if table == "events" and values[0] != number:
+            raise damaged(path, f"event {number} is missing", seq=number)
 
 
 def commits(connection: sqlite3.Connection, path: str) -> int:
     """How many commits the file has seen, as it says; 0 in one of before they were counted."""
     where = (COUNTED_UNDER, COMMITS)
     rows = connection.execute(f"{SELECT['facts']} WHERE workflow_id = ? AND name = ?", where).fetchall()
-    return int(loads(unseal(path, "facts", rows[0])[2])["value"]) if rows else 0
+    return counted([unseal(path, "facts", row) for row in rows])
+
+
+def counted(rows: "Sequence[tuple[Any, ...]]") -> int:
+    """The number of commits in the row that holds it, if there is one."""
+    return int(loads(rows[0][2])["value"]) if rows else 0
 
 
 def seal(values: "Sequence[str | int]") -> int:

@@ -137,7 +137,7 @@ def test_a_megabyte_lies_in_the_database_and_in_no_file(saver: DiskCacheSaver, f
     at = put(saver, config(), 1, blob=os.urandom(1_000_000))
     saver.put_writes(at, [("blob", os.urandom(1_000_000))], "task")
     assert len(got(saver, at).checkpoint["channel_values"]["blob"]) == 1_000_000
-    known = {"cache.db", "cache.db-wal", "cache.db-shm", "cache.tide", "open.lock"}
+    known = {"cache.db", "cache.db-wal", "cache.db-shm", "cache.tide", "open.lock", "write.lock"}
     assert {path.name for path in folder.iterdir()} <= known
 
 
