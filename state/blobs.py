@@ -65,6 +65,7 @@ class BlobStore:
         directory: Made if missing, and closed to everyone but its owner.
         durability: What a committed write survives.
         migrate: For a store of format 1; without it, such a store is refused.
+        kinds: Letters of which each key begins with one; without them, any key will do.
         marked: Whether the loss of commits is found, and refused, when it is opened again; see tide.py.
 
     Raises:
@@ -79,6 +80,7 @@ class BlobStore:
         durability: Durability,
         migrate: Migrate | None = None,
         *,
+        kinds: str = "",
         marked: bool = True,
     ) -> None:
         self.directory = _own_directory(directory)
@@ -107,6 +109,8 @@ class BlobStore:
                 self._ask(Table.prove)
                 self._settle(migrate)
                 self._anchored(lambda: self._ask(Table.settle))
+                if kinds:
+                    self._hold_only(kinds)
                 self._ask(Table.reserve_log)
             except BaseException:
                 self.close()
@@ -131,6 +135,15 @@ class BlobStore:
         except OSError as error:
             step = "See whether the disk fails."
             raise folders.refusal(error, f"The directory {self.directory!r} cannot hold a store", step) from error
+
+    def _hold_only(self, kinds: str) -> None:
+        """See that nobody else wrote a row, or moved one to another key."""
+        if (key := self._ask(Table.stranger, kinds)) is not None:
+            raise StoreDamaged(
+                f"The store in {self.directory!r} has a row under the key {str(key)[:100]!r}, which is not one of"
+                " Stretto's. Nothing was read from it or written to it.",
+                next_steps=("Restore the folder from a backup, or move it away to begin anew.",),
+            )
 
     def get(self, key: bytes) -> Row | None:
         """The row under `key`, verified, or None. StoreDamaged if it is not what was written."""
@@ -171,19 +184,6 @@ class BlobStore:
     def bare_rows(self, span: Range) -> list[tuple[bytes, bytes]]:
         """Keys and bytes in the range. Nothing is verified."""
         return self._ask(Table.rows, span)
-
-    def holds_only(self, kinds: str) -> None:
-        """See that each key begins with one of these letters.
-
-        Raises:
-            StoreDamaged: One does not: its row was written, or moved there, by somebody else.
-        """
-        if (key := self._ask(Table.stranger, kinds)) is not None:
-            raise StoreDamaged(
-                f"The store in {self.directory!r} has a row under the key {str(key)[:100]!r}, which is not one of"
-                " Stretto's. Nothing was read from it or written to it.",
-                next_steps=("Restore the folder from a backup, or move it away to begin anew.",),
-            )
 
     def keys(self, span: Range, most: int = -1, *, descending: bool = False) -> list[bytes]:
         """Up to `most` keys in the range, in order of their bytes; values are not read."""

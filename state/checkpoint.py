@@ -9,8 +9,7 @@ What a load finds, and reports as StoreDamaged:
 - a checkpoint that was removed, or rolled back to an earlier row of the same key, once another was made from it: each
   carries the digest of its parent, and what is pruned or replaced on purpose leaves a note;
 - a segment of a value that is missing or another;
-- commits that are gone, since the WAL was removed or damaged or an older copy of the file put in its place, as long as
-  the mark beside it (tide.py) was not put back too;
+- commits that are gone with the WAL, or because an older copy was put back without the mark beside it (tide.py);
 - in a file of up to 32 MB, when it is opened: a row to which no page leads any more;
 - with `verify`, writes of a task that were removed after the next checkpoint was made from them.
 
@@ -44,25 +43,14 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from stretto.state import migration, pruning
 from stretto.state.blobs import BlobStore
 from stretto.state.disk import Durability
-from stretto.state.documents import (
-    CHECKPOINT,
-    LEAVE,
-    Document,
-    Documents,
-    Place,
-    Write,
-    dump_document,
-    dump_writes,
-    mark,
-)
+from stretto.state.documents import Document, Documents, Place, Write, dump_document, dump_writes, mark
 from stretto.state.encoding import Encoder
 from stretto.state.errors import BadInput, StoreDamaged
 from stretto.state.keys import join
-from stretto.state.reading import Encoded, Raw, Reader, damaged
-from stretto.state.segments import SEGMENT, Segments, Stored
+from stretto.state.reading import ROWS, Encoded, Raw, Reader, damaged
+from stretto.state.segments import Segments, Stored
 
 _PATIENCE = 0.001
-_KINDS = (CHECKPOINT + LEAVE + SEGMENT).decode()
 _REMEMBERED = 4096
 _STRATEGIES = ("keep_latest", "delete")
 
@@ -86,13 +74,8 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
 
     def __init__(self, directory: str | os.PathLike[str], *, durability: Durability = "power") -> None:
         super().__init__(serde=JsonPlusSerializer(allowed_msgpack_modules=None))
-        self._store = BlobStore(directory, durability, lambda old: migration.migrate(old, self.serde))
+        self._store = BlobStore(directory, durability, lambda old: migration.migrate(old, self.serde), kinds=ROWS)
         self.directory = self._store.directory
-        try:
-            self._store.holds_only(_KINDS)
-        except BaseException:
-            self._store.close()
-            raise
         self._documents = Documents(self._store)
         self._segments = Segments(self._store)
         self._reader = Reader(self._store, self._documents, self._segments)

@@ -5,14 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stretto.state.blobs import BlobStore
-from stretto.state.documents import Document, Documents, Place, Serializer, Write, load_document
+from stretto.state.documents import CHECKPOINT, LEAVE, Document, Documents, Place, Serializer, Write, load_document
 from stretto.state.errors import StoreDamaged
 from stretto.state.keys import join
 from stretto.state.sealing import Row
-from stretto.state.segments import Segments, Stored
+from stretto.state.segments import SEGMENT, Segments, Stored
 
 KINDS = frozenset({"null", "bytes", "bytearray", "msgpack"})
 """The encodings that are written, hence the only ones read: never `pickle` or `json`, which can build any object."""
+ROWS = (CHECKPOINT + LEAVE + SEGMENT).decode()
+"""What the keys of rows begin with: there are no others."""
 _FRESH = 256
 _FRESH_UP_TO = 1 << 16
 Encoded = tuple[str, bytes]
