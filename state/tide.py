@@ -18,6 +18,8 @@ from stretto.state.process import boot_id
 
 _SYNCED = "synced"
 _LENGTH = 200
+_WIDTH = 64
+"""Every mark is of one length, so that nothing of a longer one before it is left behind it."""
 
 
 class Tide:
@@ -39,7 +41,7 @@ class Tide:
             if self._file is None:
                 self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 self._boot = _SYNCED if self._synced else boot_id()
-            os.pwrite(self._file, _sealed(f"{commits:020d} {self._boot}"), 0)
+            os.pwrite(self._file, _sealed(f"{commits:020d} {self._boot:<{_WIDTH}}"), 0)
         except OSError as error:
             raise StrettoError(
                 f"{self._path!r} cannot be written: {error.strerror}. What was written to the store before, and now, is"
@@ -73,7 +75,7 @@ def mark(database: str) -> int:
     if written != _sealed(text):
         return 0
     commits, _, boot = text.partition(" ")
-    return int(commits) if boot in (_SYNCED, boot_id()) else 0
+    return int(commits) if boot.rstrip() in (_SYNCED, boot_id()) else 0
 
 
 def check_tide(database: str, marked: int, commits: int) -> None:
