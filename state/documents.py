@@ -20,9 +20,11 @@ from stretto.state.blobs import BlobStore
 from stretto.state.errors import StoreDamaged
 from stretto.state.keys import Range, below, join, split
 from stretto.state.sealing import Row
-from stretto.state.segments import Stored
+from stretto.state.segments import SEGMENT, Stored
 
 CHECKPOINT, LEAVE = b"c", b"x"
+_OTHER_KINDS = (LEAVE, SEGMENT, b"w", b"v")
+"""The last two are of format 1."""
 _PARTS = 3
 _KIND = "msgpack"
 _TYPES = (str | None, bytes, bytes, dict, dict, dict)
@@ -96,6 +98,16 @@ def place_of(key: bytes) -> tuple[Place, str | None]:
     except ValueError as error:
         raise StoreDamaged(f"a row has the key {key!r}, which is not one of Stretto's") from error
     return Place(*parts), task
+
+
+def thread_of(key: bytes) -> str | None:
+    """The thread to which a row of any kind belongs, also one of format 1; None if its key is not one of Stretto's."""
+    try:
+        if key.startswith(CHECKPOINT):
+            return place_of(key)[0].thread
+        return split(key[1:], 1)[0][0] if key[:1] in _OTHER_KINDS else None
+    except (StoreDamaged, ValueError):
+        return None
 
 
 def dump_document(serde: Serializer, document: Document) -> bytes:
@@ -207,6 +219,11 @@ class Documents:
         """The checkpoints below a prefix of keys; no value is read."""
         found = map(place_of, self._store.keys(below(CHECKPOINT + prefix)))
         return [place for place, task in found if task is None]
+
+    def places_with_writes(self, thread: str) -> list[Place]:
+        """The checkpoints of a thread, and those of which only writes are there; no value is read. Oldest first."""
+        found = {place_of(key)[0] for key in self._store.keys(below(CHECKPOINT + join(thread)))}
+        return sorted(found, key=lambda place: (place.id, place.namespace))
 
     def threads(self) -> Iterator[str]:
         """Every thread that has checkpoints or writes, sorted; one step of the index for each, and no value is read."""

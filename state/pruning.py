@@ -1,6 +1,6 @@
 """Pruning: what may be deleted of a thread, what must stay for what stays, and how a thread is copied."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from stretto.state.blobs import BlobStore
 from stretto.state.documents import (
@@ -54,7 +54,16 @@ def prune(
             Documents(store).take_leave(document.before, document.parent_digest)
     for place in gone:
         store.erase(below(place.key))
-    live = digests(value for place, d in documents.items() if place not in gone for value in d.values.values())
+    _sweep(store, segments, serde, thread, [d for place, d in documents.items() if place not in gone])
+
+
+def sweep(store: BlobStore, segments: Segments, serde: Serializer, thread: str) -> None:
+    """Delete the segments of a thread that nothing is made of."""
+    _sweep(store, segments, serde, thread, _documents(store, serde, thread).values())
+
+
+def _sweep(store: BlobStore, segments: Segments, serde: Serializer, thread: str, documents: Iterable[Document]) -> None:
+    live = digests(value for document in documents for value in document.values.values())
     segments.sweep(thread, live | _written(store, serde, thread))
 
 
@@ -64,12 +73,17 @@ def _documents(store: BlobStore, serde: Serializer, thread: str) -> dict[Place, 
     return {place: document for place, document in found if document}
 
 
+def leaning(document: Document) -> set[str]:
+    """The DeltaChannels of a checkpoint whose values are made from those before it."""
+    return set(document.metadata.get(_DELTAS) or ()) - set(document.values)
+
+
 def _needed(documents: Mapping[Place, Document], gone: set[Place]) -> set[Place]:
     """Those of `gone` without which a DeltaChannel of one that stays would have another value."""
     needed: set[Place] = set()
     for document in documents.values():
         if document.place not in gone:
-            channels = set(document.metadata.get(_DELTAS) or ()) - set(document.values)
+            channels = leaning(document)
             before = documents.get(document.before)
             while channels and before:
                 needed.add(before.place)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from stretto.state.blobs import BlobStore
 from stretto.state.documents import CHECKPOINT, LEAVE, Document, Documents, Place, Serializer, Write, load_document
 from stretto.state.errors import StoreDamaged
-from stretto.state.keys import join
+from stretto.state.pruning import leaning
 from stretto.state.sealing import Row
 from stretto.state.segments import SEGMENT, Segments, Stored
 
@@ -108,6 +108,28 @@ class Reader:
         except (StoreDamaged, ValueError) as error:
             raise damaged(place, error) from error
 
+    def _only_writes(self, serde: Serializer, place: Place) -> None:
+        try:
+            self._ordered(place, self._documents.read(serde, place)[2])
+        except (StoreDamaged, ValueError) as error:
+            raise damaged(place, error) from error
+
+    def alone(self, serde: Serializer, place: Place) -> Document | None:
+        """The document at `place` if it needs nothing of the one that it follows, whatever became of that. Not built.
+
+        Raises:
+            StoreDamaged: Something of its own is not what was written.
+        """
+        try:
+            with self._store.snapshot():
+                document, _, writes = self._documents.read(serde, place)
+                for value in document.values.values() if document else ():
+                    self._fetch(place, value)
+                self._ordered(place, writes)
+        except ValueError as error:
+            raise damaged(place, error) from error
+        return document if document and not leaning(document) else None
+
     def step_back(self, serde: Serializer, child: Document, channels: Sequence[str]) -> Step | None:
         """What the parent of `child` tells of these channels, or None if it has none. For use in a snapshot."""
         place = child.before
@@ -124,15 +146,30 @@ class Reader:
 
     def verify(self, serde: Serializer, thread: str) -> int:
         """Read all that is stored of a thread; how many checkpoints that is. StoreDamaged where something is wrong."""
-        places = self._documents.all_places(join(thread))
-        for place in places:
-            with self._store.snapshot():
-                raw = self.read(serde, place)
-                if raw and raw.document.parent:
-                    self.step_back(serde, raw.document, ())
+        self._segments.forget()
+        found = sum(self.verify_at(serde, place) for place in self._documents.places_with_writes(thread))
+        if damaged_ones := self._segments.damaged(thread):
+            raise StoreDamaged(f"The segment {damaged_ones[0].hex()} of thread {thread!r} is not what was written.")
+        return found
+
+    def verify_at(self, serde: Serializer, place: Place) -> bool:
+        """Read all that is stored at `place`, and see that it fits what it follows; whether a checkpoint is there.
+
+        Raises:
+            StoreDamaged: Something of it, or of what it follows, is not what was written, or is missing.
+        """
+        with self._store.snapshot():
+            raw = self.read(serde, place)
+            if raw is None:
+                self._only_writes(serde, place)
+            elif raw.document.parent:
+                self.step_back(serde, raw.document, ())
+        try:
             for encoded in [*raw.values.values(), *(value for _, _, value in raw.writes)] if raw else []:
                 serde.loads_typed(encoded)
-        return len(places)
+        except ValueError as error:
+            raise damaged(place, error) from error
+        return raw is not None
 
     def _ordered(
         self, place: Place, writes: Mapping[str, Sequence[Write]], of_interest: Callable[[str], bool] | None = None

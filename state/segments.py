@@ -147,6 +147,17 @@ class Segments:
             raise StoreDamaged(f"the segment {min(missing).hex()} is missing")
         return found
 
+    def forget(self) -> None:
+        """Read everything from the store again."""
+        self._memory.clear()
+        self._size = 0
+
+    def damaged(self, thread: str) -> list[bytes]:
+        """The segments of a thread, of a checkpoint or of none, that are not what was written."""
+        prefix = _key(thread)
+        keys = self._store.keys(below(SEGMENT + join(thread)))
+        return [key.removeprefix(prefix) for key in keys if _digest(self._store.bare([key])[key]) != key[len(prefix) :]]
+
     def sweep(self, thread: str, live: set[bytes]) -> None:
         """Delete the segments of a thread but these, and those that these are like."""
         rows = self._store.bare_rows(below(SEGMENT + join(thread)))
