@@ -1,7 +1,7 @@
-"""A store of format 1, as the first version of the saver wrote it, and formats that nobody knows."""
+"""A store of each format that the saver ever wrote, and formats that nobody knows."""
 
-import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -10,12 +10,14 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.graph import END, START, StateGraph, add_messages
 from langgraph.types import Command, interrupt
 
+from stretto.state.blobs import FORMAT
 from stretto.state.checkpoint import DiskCacheSaver
 from stretto.state.errors import StoreDamaged
 from stretto.state.node_cache import DiskNodeCache
 
-FORMAT_1 = Path(__file__).parents[1] / "data" / "checkpoints_1.db"
-"""Two threads of the graph below: `done` was answered, `waiting` was not."""
+FORMATS = Path(__file__).parents[1] / "data" / "checkpoints"
+"""The statements that make the file of each format. Two threads of the graph below: `done` was answered, `waiting` not.
+"""
 
 
 class State(TypedDict):
@@ -32,10 +34,16 @@ def app(saver: DiskCacheSaver) -> Any:
     return graph.add_node(ask).add_edge(START, "ask").add_edge("ask", END).compile(checkpointer=saver)
 
 
+def written(folder: Path, version: int) -> Path:
+    """A folder with a store of that format."""
+    with closing(sqlite3.connect(folder / "cache.db")) as connection:
+        connection.executescript((FORMATS / f"{version}.sql").read_text("utf-8"))
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    shutil.copy(FORMAT_1, tmp_path / "cache.db")
-    return tmp_path
+    return written(tmp_path, 1)
 
 
 def sql(folder: Path, statement: str, *values: object) -> list[Any]:
@@ -46,7 +54,13 @@ def sql(folder: Path, statement: str, *values: object) -> list[Any]:
         connection.close()
 
 
-def test_a_store_of_format_1_is_rewritten_and_goes_on_where_it_was(folder: Path) -> None:
+def test_there_is_a_store_of_each_format_there_was() -> None:
+    assert {path.stem for path in FORMATS.iterdir()} == {str(number + 1) for number in range(FORMAT)}
+
+
+@pytest.mark.parametrize("version", range(1, FORMAT + 1))
+def test_a_store_of_any_format_is_brought_up_and_goes_on_where_it_was(tmp_path: Path, version: int) -> None:
+    folder = written(tmp_path, version)
     for _ in range(2):
         with DiskCacheSaver(folder) as saver:
             assert [*saver.threads()] == ["done", "waiting"]
@@ -59,7 +73,7 @@ def test_a_store_of_format_1_is_rewritten_and_goes_on_where_it_was(folder: Path)
         waiting = {"configurable": {"thread_id": "waiting"}}
         assert app(saver).get_state(waiting).interrupts[0].value == "go on?"
         assert app(saver).invoke(Command(resume="now"), waiting)["messages"][-1].content == "now"
-    assert sql(folder, "PRAGMA user_version") == [(2,)]
+    assert sql(folder, "PRAGMA user_version") == [(FORMAT,)]
     assert {row[0] for row in sql(folder, "SELECT DISTINCT substr(key, 1, 1) FROM Cache")} == {b"c", b"s"}
 
 

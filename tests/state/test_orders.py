@@ -25,7 +25,7 @@ from stretto.state.wire import Event
 
 W = "shop_001"
 T1 = f"{W}/code/T1#1"
-FIRST = Path(__file__).parents[1] / "data" / "events_v1.sql"
+FIRST = Path(__file__).parents[1] / "data" / "schemas" / "v1.sql"
 WORK = {
     "phase": "code",
     "text": "do",
