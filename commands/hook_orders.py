@@ -53,7 +53,7 @@ def _given(directory: str, order: str, role: str, payload: "Payload", tool: "Map
 
     who = taker(str(payload.get("session_id", "")), str(payload.get("tool_use_id", "")))
     try:
-        with Log.open(directory, strict=False) as log, log.write() as tx:
+        with Log.open(directory) as log, log.write() as tx:
             found = take(tx, order, who)
             _for_role(found, role)
             text = with_notes(found, read_notes(tx, order))
@@ -113,7 +113,7 @@ def _news(directory: str, order: str) -> str:
     from stretto.state.log import Log
     from stretto.state.orders import read_notes
 
-    with Log.open(directory, strict=False) as log, log.write() as tx:
+    with Log.open(directory) as log, log.write() as tx:
         return "\n".join(steering(note) for note in read_notes(tx, order))
 
 
@@ -138,7 +138,7 @@ def _reported(directory: str, order: str, place: str, payload: "Payload") -> "An
 
     by = taker(str(payload.get("session_id", "")), "")
     text = str(payload.get("last_assistant_message") or "")
-    with Log.open(directory, strict=False) as log, log.write() as tx:
+    with Log.open(directory) as log, log.write() as tx:
         if notes := read_notes(tx, order):
             news = "\n".join(map(steering, notes))
             return {"decision": "block", "reason": f"{news}\nTake it into account, then report anew."}

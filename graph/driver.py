@@ -58,7 +58,8 @@ class Driver:
         self.repository = repository
         self.directory = place.directory()
         store.create(self.directory)
-        self.log = Log.open(self.directory, durability=place.durability, clock=place.clock)
+        strict = load_settings(repository.top).strict
+        self.log = Log.open(self.directory, durability=place.durability, clock=place.clock, strict=strict)
         self.saver = DiskCacheSaver(self.directory / store.CHECKPOINTS, durability=cast("Durability", place.durability))
         self.graph = compile_spec(spec, checkpointer=self.saver)
 

@@ -99,7 +99,7 @@ class Log:
         *,
         durability: str = "power",
         clock: Callable[[], float] = time.time,
-        strict: bool = False,
+        strict: bool | None = None,
     ) -> Self:
         """Open the log for writing; make it, and the store, when there is none.
 
@@ -108,13 +108,15 @@ class Log:
             durability: What a write survives: `power` the loss of power, `process` only the end of the process.
             clock: Where timestamps come from, in seconds since the epoch.
             strict: Refuse events that the registry does not know or that leave out what it requires, where otherwise
-                they are kept and marked.
+                they are kept and marked. None: as the settings say, if the store lies in a project's `.stretto/`.
 
         Raises:
             StoreDamaged: The file is damaged, another program's, or a newer Stretto's; it was not touched.
             StrettoError: The store cannot be written.
-            BadInput: An unknown durability.
+            BadInput: An unknown durability, or settings that cannot be read.
         """
+        if strict is None:
+            strict = store.is_strict(directory)
         store.create(directory)
         return cls(opening.writer(f"{directory}/{store.EVENTS}", durability=durability), clock, strict=strict)
 

@@ -41,7 +41,7 @@ def writer(path: str, *, durability: str) -> Database:
             if not os.path.exists(path):
                 check_tide(path, mark(path), 0)
                 vouch(os.path.dirname(path))  # first: a store that is there and unmarked was made by somebody else
-                make(path)
+                _make(path)
             connection = _ready(path, durability)
             return Database(path, connection, gate, Tide(path, synced=durability == "power"))
     except BaseException as error:

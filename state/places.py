@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 EVENTS = "events.db"
 WORK = "work"
 HOME = ".stretto"
+SETTINGS = "config.toml"
 
 
 def project_around(start: str) -> str:

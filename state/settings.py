@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from stretto.state import places
 from stretto.state.errors import BadInput
 
 MERGE = ("auto", "ask", "never")
@@ -16,7 +17,8 @@ class Settings(NamedTuple):
     `test` is the command that runs the project's tests, split as POSIX words; `runner` a KIND[:ARG]; `agents` how many
     may work at once; `merge` what happens to a finished branch; `durability` what a written event survives: `power`
     the loss of power, `process` (faster) only the end of the process; `environment` names the variables that the
-    project's tests and the agents' programs get beside the harmless ones (`agents.environment_scrub`).
+    project's tests and the agents' programs get beside the harmless ones (`agents.environment_scrub`); `strict` has
+    the event log refuse events that the registry does not know or that leave out what it requires.
     """
 
     test: str = ""
@@ -25,6 +27,7 @@ class Settings(NamedTuple):
     merge: str = "auto"
     durability: str = "power"
     environment: tuple[str, ...] = ()
+    strict: bool = False
 
 
 def load(project: Path) -> Settings:
@@ -33,7 +36,7 @@ def load(project: Path) -> Settings:
     Raises:
         BadInput: The file cannot be read, is not TOML, or has an unknown key or a wrong value; the message names it.
     """
-    path = project / ".stretto" / "config.toml"
+    path = project / places.HOME / places.SETTINGS
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
@@ -63,6 +66,8 @@ def _check(path: Path, key: str, value: Any) -> None:
             fits, allowed = value in MERGE, MERGE
         case "durability":
             fits, allowed = value in DURABILITY, DURABILITY
+        case "strict":
+            fits, allowed = type(value) is bool, ("true", "false")
         case "environment":
             fits, allowed = _names(value), ("a list of names of environment variables",)
         case _:

@@ -39,6 +39,28 @@ def store_directory(project: Path, override: str | None, environ: Mapping[str, s
     return Path(places.store_of(str(project), override, environ))
 
 
+def is_strict(directory: Path | str) -> bool:
+    """Whether the project around a store in its default place wants a strict log; elsewhere, the caller has to say.
+
+    Raises:
+        BadInput: Its settings say something about it, and are wrong.
+    """
+    home, name = os.path.split(os.path.abspath(directory))
+    if (os.path.basename(home), name) != (places.HOME, "state"):
+        return False
+    try:
+        with open(os.path.join(home, places.SETTINGS), "rb") as file:
+            if b"strict" not in file.read():
+                return False
+    except OSError:
+        return False
+    from pathlib import Path
+
+    from stretto.state.settings import load  # here: the quick doors import this module
+
+    return load(Path(home).parent).strict
+
+
 def create(directory: Path | str) -> None:
     """Make the store's folder, readable for its owner alone; one that is there stays as it is.
 
