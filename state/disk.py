@@ -46,7 +46,7 @@ _SETTINGS = _NUMBERS | {
     "disk_pickle_protocol",
 }
 """What diskcache keeps as settings. It makes an attribute of each, or a pragma, so there may be no other."""
-_COMMITS = "hits"
+COMMITS = "hits"
 """The setting in which commits are counted: diskcache counts in it when it keeps statistics, which it does not here."""
 _RAW = 1
 _TIMEOUT = 30.0
@@ -177,7 +177,7 @@ def _examine(path: str, newest: int, marked: int) -> None:
             f"The store in {str(Path(path).parent)!r} is damaged: {why}. Nothing was read from it or written to it.",
             next_steps=("Restore the folder from a backup, or move it away to begin anew.",),
         )
-    check_tide(path, marked, settings.get(_COMMITS, 0))
+    check_tide(path, marked, settings.get(COMMITS, 0))
 
 
 class Table(diskcache.Cache):
@@ -418,8 +418,8 @@ class Table(diskcache.Cache):
 
     def _count(self) -> int:
         """Count the commit that is about to be made."""
-        self._con.execute("UPDATE Settings SET value = value + 1 WHERE key = ?", (_COMMITS,))
-        return int(self._con.execute("SELECT value FROM Settings WHERE key = ?", (_COMMITS,)).fetchone()[0])
+        self._con.execute("UPDATE Settings SET value = value + 1 WHERE key = ?", (COMMITS,))
+        return int(self._con.execute("SELECT value FROM Settings WHERE key = ?", (COMMITS,)).fetchone()[0])
 
     def end(self) -> None:
         """Undo what was not committed: all since `begin`, also where the commit itself failed."""

@@ -41,7 +41,7 @@ def writer(path: str, *, durability: str) -> Database:
             if not os.path.exists(path):
                 check_tide(path, mark(path), 0)
                 vouch(os.path.dirname(path))  # first: a store that is there and unmarked was made by somebody else
-                _make(path)
+                make(path)
             connection = _ready(path, durability)
             return Database(path, connection, gate, Tide(path, synced=durability == "power"))
     except BaseException as error:
@@ -131,7 +131,7 @@ def _connect(path: str, mode: str) -> sqlite3.Connection:
     return connect(os.path.abspath(path), mode, PATIENCE_SECONDS)
 
 
-def _make(path: str) -> None:
+def make(path: str) -> None:
     """Make the file under another name first, so that `events.db` is complete from the moment it is there."""
     new = _beside(path, ".new")
     for end in ("", "-wal", "-shm", "-journal"):

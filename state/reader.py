@@ -277,7 +277,11 @@ def damaged(path: str, what: str, **details: object) -> StoreDamaged:
     return StoreDamaged(
         f"The event log {path!r} is damaged: {what}. It was changed by something else, or the disk failed."
         " Nothing was written.",
-        next_steps=("Put a backup of the store back, or move the store away and start anew.",),
+        next_steps=(
+            "stretto store check   (names all that is damaged, and what can be recovered)",
+            "stretto store repair   (keeps what it replaces)",
+            "Or put a backup of the store back.",
+        ),
         details=details,
     )
 

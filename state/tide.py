@@ -92,6 +92,7 @@ def check_tide(database: str, marked: int, commits: int) -> None:
         next_steps=(
             "Put the newer file back, together with the -wal file that belongs to it.",
             f"Or go on with what is there, and without the rest: remove {path_of(database)!r}.",
+            "stretto store repair   (does that for a whole store, and says what is lost)",
         ),
         details={"lost_commits": marked - commits},
     )
