@@ -45,7 +45,21 @@ HANDLERS = {
     "performance-monitor": "performance_monitor",
 }
 """Slash commands that this version has, and the modules that handle them."""
-VERBS = ("events", "logs", "diff", "cancel", "undo", "brief", "check", "steer", "mcp", "setup", "verify")
+VERBS = (
+    "events",
+    "logs",
+    "diff",
+    "cancel",
+    "undo",
+    "brief",
+    "check",
+    "steer",
+    "mcp",
+    "setup",
+    "verify",
+    "store",
+    "doctor",
+)
 Answer = Reply | Iterator[str]
 _WAITS = 3
 """Exit code of a command whose work waits for somebody. In the shell of an assistant that is no failure: its tool would

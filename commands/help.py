@@ -22,6 +22,11 @@ VERB_HELP = {
     "mcp": ("mcp", "serve the Model Context Protocol on stdin and stdout"),
     "setup": ("setup [--remove]", "make /plan and /debug Stretto's in this project's Claude Code"),
     "verify": ("verify FILE.md [--exact] [--only NAME] …", "run an integration document, and say what of it holds"),
+    "store": (
+        "store check|repair|backup|prune|stats|migrate",
+        "care of the store: what is damaged, what takes room, a copy",
+    ),
+    "doctor": ("doctor", "what this machine has, what is missing, and what to do about it"),
     "line": ("line '/COMMAND …' | -", "run one raw slash line, given or from stdin"),
 }
 """What is no slash command: its form, and what it does."""
@@ -46,6 +51,33 @@ _DETAILS = {
   --only NAME       only the example of this name, or the one whose name holds it
   --keep            keep the projects and stores, and say where
   Each example runs in a scratch project, under a simulated clock; nothing of yours is touched. docs/verify.md""",
+    "store": """\
+  check             read everything and name what is damaged; writes nothing. Exit 0 sound, 4 damaged
+    --deep          load every checkpoint, not only the newest of each thread
+  repair            put right what is damaged; the old is kept in quarantine/, and each change is printed
+    --dry-run       only say what would be done
+  backup TARGET     copy it while it is in use, and check the copy; a new folder, or a .tar, .tar.gz or .tgz
+  prune             delete checkpoints and agents' logs of workflows that are COMPLETED, CANCELLED or ARCHIVED, and
+                    caches; never of one that runs or can be resumed. Says how much room came back
+    --older-than A  only what ended longer ago than 30d (default), 12h, 90m
+    --keep N        not the N that ended last
+    --refs          their refs/stretto/ID/ in git, too; then `diff` and `undo` have nothing to go by
+    --dry-run       only say what would go
+  stats             what it holds: bytes, rows, the largest workflows
+  migrate           bring an older store up to this version; whoever writes to it does the same
+
+Examples:
+  stretto store check --deep
+  stretto store repair --dry-run
+  stretto store backup ../store.tar.gz
+  stretto store prune --older-than 90d --keep 20 --dry-run""",
+    "doctor": """\
+  Looks at Python, SQLite, the file system and rights of the store, room, clock, git, clients, extras, the runner
+  that is chosen, and whether children die with their driver. No model is called. Exit 1 if something cannot work.
+
+Examples:
+  stretto doctor
+  stretto doctor --json""",
     "line": """\
   The line is data: nothing in it is evaluated. `stretto line -` takes it from stdin, so that no shell sees it.""",
 }

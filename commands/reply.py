@@ -20,8 +20,9 @@ class Reply(NamedTuple):
     """What a command did.
 
     `text` is for people; `result` for programs; `events` are the ids of the events it wrote; `exit_code` is 0, or 3
-    when the command's own work stopped and can be resumed, or 1 when it failed after a proper start. `exact` marks a
-    text that is for other programs too, a patch, which is printed to them as it is and alone.
+    when the command's own work stopped and can be resumed, or 1 when it failed after a proper start, or 4 when it found
+    the store damaged. `exact` marks a text that is for other programs too, a patch, which is printed to them as it is
+    and alone.
     """
 
     command: str
@@ -33,6 +34,9 @@ class Reply(NamedTuple):
     next_steps: tuple[str, ...] = ()
     exit_code: int = 0
     exact: bool = False
+
+
+_DAMAGED = 4
 
 
 def _now() -> str:
@@ -55,7 +59,7 @@ def envelope(reply: Reply) -> str:
     }
     if body["status"] == "error":
         body["error"] = {
-            "code": "FAILED",
+            "code": "STORE_DAMAGED" if reply.exit_code == _DAMAGED else "FAILED",
             "message": reply.text,
             "details": dict(reply.result),
             "next_steps": list(reply.next_steps),

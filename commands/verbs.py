@@ -31,6 +31,12 @@ _FORMS = {
     "mcp": Form(flags={"runner": TEXT}),
     "setup": Form(flags={"remove": SWITCH}),
     "verify": Form(("file",), {"exact": SWITCH, "total-order": SWITCH, "only": TEXT, "keep": SWITCH}),
+    "store": Form(
+        ("operation", "target"),
+        {"deep": SWITCH, "dry-run": SWITCH, "refs": SWITCH, "older-than": TEXT, "keep": NUMBER},
+        optional=True,
+    ),
+    "doctor": Form(),
 }
 
 
@@ -142,6 +148,19 @@ def _verify(app: App, args: SimpleNamespace) -> Reply:
     return verify(app, args.file, rules=rules, only=args.only or "", keep=args.keep)
 
 
+def _doctor(app: App, args: SimpleNamespace) -> Reply:
+    del args
+    from stretto.commands.doctor import doctor
+
+    return doctor(app)
+
+
+def _store(app: App, args: SimpleNamespace) -> Reply:
+    from stretto.commands.store import store
+
+    return store(app, args)
+
+
 _VERBS: dict[str, Callable[[App, SimpleNamespace], Reply | Iterator[str]]] = {
     "events": _events,
     "logs": _logs,
@@ -155,4 +174,6 @@ _VERBS: dict[str, Callable[[App, SimpleNamespace], Reply | Iterator[str]]] = {
     "mcp": _mcp,
     "setup": _setup,
     "verify": _verify,
+    "store": _store,
+    "doctor": _doctor,
 }
