@@ -112,7 +112,7 @@ def reserve(invocation: Invocation, app: App) -> Reply:
     wanted["files"] += read_paths(fields, "exclusive_files")
     inner.close()
     now = app.clock()
-    start = fields.read("start_time", lambda value, field: _start(value, field, now), now)
+    start = fields.read("start_time", lambda value, field: read_start(value, field, now), now)
     lasts = read_duration(fields)
     fields.close()
     if lasts is None:
@@ -131,7 +131,7 @@ def reserve(invocation: Invocation, app: App) -> Reply:
     return reply(invocation, told, result, desk.tx.ids, steps, name)
 
 
-def _start(value: object, field: str, now: float) -> float:
+def read_start(value: object, field: str, now: float) -> float:
     """`2h` from now, or a time such as `2027-01-15T14:00:00Z`."""
     try:
         at = datetime.fromisoformat(text(value, field))

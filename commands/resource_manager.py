@@ -21,6 +21,9 @@ OPERATIONS: dict[str, tuple[str, frozenset[str]]] = {
     "reserve": ("resource_changing:reserve", frozenset({"priority"})),
     "reallocate": ("resource_changing:reallocate", frozenset({"agents"})),
     "transition": ("resource_passing:transition", frozenset({"preserve-context"})),
+    "check-conflicts": ("resource_conflicts:check", frozenset()),
+    "resolve-conflicts": ("resource_conflicts:resolve", frozenset()),
+    "prevent-conflicts": ("resource_conflicts:prevent", frozenset()),
     "handle-failure": ("resource_passing:handle_failure", frozenset()),
 }
 """Each operation as `module:function` of `stretto.commands`, and its flags."""

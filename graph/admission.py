@@ -105,8 +105,8 @@ def spans(held: Iterable[Allocation], now: float) -> list[Span]:
     """What is held, from when to when. One that is past its time is taken to need as long again as it is late."""
     found: list[Span] = []
     for one in held:
-        start = _seconds(str(one.granted.get("starts", "") or one.since))
-        end = _seconds(one.until) if one.until else math.inf
+        start = when(str(one.granted.get("starts", "") or one.since))
+        end = when(one.until) if one.until else math.inf
         if one.state == "active" and end <= now:
             end = now + max(now - end, 1.0)
         found.append(Span(one.id, start, end, allocation.amounts(one.granted)))
@@ -120,7 +120,7 @@ def sweep(tx: Transaction, now: float) -> tuple[Allocation, ...]:
     """
     over: list[Allocation] = []
     for one in allocation.live_allocations(tx.database):
-        end = _seconds(one.until) if one.until else math.inf
+        end = when(one.until) if one.until else math.inf
         orphan = one.state == "active" and end + GRACE <= now and workflow_row(tx.database, one.workflow_id) is None
         if orphan or (one.state != "active" and end <= now):
             why = {"queued": "waited as long as it may", "reserved": "its time went by unused"}
@@ -136,13 +136,15 @@ def sweep(tx: Transaction, now: float) -> tuple[Allocation, ...]:
 def clashing(one: Allocation, other: Allocation, prevention: Prevention) -> tuple[str, ...]:
     """The files over which two may not hold what they want at once: of the one, what the other holds or changes.
 
-    What both only change without holding it counts in proactive prevention.
+    What both only change without holding it counts in proactive prevention. A workflow may change what it holds itself.
     """
     own, its = ((a.granted or a.wanted) for a in (one, other))
-    pairs = [(a, b) for a in own.get("files", ()) for b in (*its.get("files", ()), *its.get("touches", ()))]
-    pairs += [(a, b) for a in own.get("touches", ()) for b in its.get("files", ())]
-    if prevention == "proactive":
-        pairs += [(a, b) for a in own.get("touches", ()) for b in its.get("touches", ())]
+    pairs = [(a, b) for a in own.get("files", ()) for b in its.get("files", ())]
+    if one.workflow_id != other.workflow_id:
+        pairs += [(a, b) for a in own.get("files", ()) for b in its.get("touches", ())]
+        pairs += [(a, b) for a in own.get("touches", ()) for b in its.get("files", ())]
+        if prevention == "proactive":
+            pairs += [(a, b) for a in own.get("touches", ()) for b in its.get("touches", ())]
     return tuple(dict.fromkeys(a for a, b in pairs if overlap(a, b)))
 
 
@@ -201,12 +203,12 @@ class _Floor:
     def _waiting(self, one: Allocation) -> online.Waiting:
         lasts, agents = one.wanted.get("seconds"), max(one.wanted.get("agents", 0), 1)
         remaining = None if lasts is None else lasts * agents
-        wanted, since = allocation.amounts(one.wanted), _seconds(one.requested)
+        wanted, since = allocation.amounts(one.wanted), when(one.requested)
         return online.Waiting(one.id, one.priority, remaining, since, wanted, self.files[one.id], lasts)
 
     def _running(self, one: Allocation) -> online.Running:
-        ends = _seconds(one.until) if one.until else None
-        return online.Running(one.id, _seconds(one.since), ends, allocation.amounts(one.granted), self.files[one.id])
+        ends = when(one.until) if one.until else None
+        return online.Running(one.id, when(one.since), ends, allocation.amounts(one.granted), self.files[one.id])
 
 
 _PATHS = ("files", "touches")
@@ -257,7 +259,8 @@ def _reason(wait: online.Wait) -> str:
     return f"{lacks} not free" if lacks else f"{wait.behind} has waited too long to be passed"
 
 
-def _seconds(stamped: str) -> float:
+def when(stamped: str) -> float:
+    """A timestamp in seconds since the epoch."""
     return datetime.fromisoformat(stamped).timestamp()
 
 
@@ -302,9 +305,13 @@ def _record_clashes(tx: Transaction, held: Allocation) -> None:
     if resource_settings(tx.database).prevention != "reactive":
         return
     for other in allocation.live_allocations(tx.database):
-        if other.state == "active" and other.id != held.id and (files := clashing(held, other, "proactive")):
+        if (
+            other.state == "active"
+            and other.workflow_id != held.workflow_id
+            and (files := clashing(held, other, "proactive"))
+        ):
             facts = {
-                "conflict_id": f"conf_{other.id}_{held.id}",
+                "conflict_id": f"conf_{'_'.join(sorted((other.id, held.id)))}",
                 "conflict_type": "simultaneous_write",
                 "conflicting_requests": [other.id, held.id],
                 "severity": "high",

@@ -1,7 +1,6 @@
 """What forecasts of resources learn from: the finished workflows of the store, each with what it really used."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from stretto.graph.coordinated import Coordinated
@@ -103,8 +102,3 @@ def _complexity(row: WorkflowRow, events: list[Event]) -> str:
     contexts: list[dict[str, Any]] = [e.data.get("context", {}) for e in events if e.type == "RESOURCE_REQUESTED"]
     said = (row.spec.get("complexity", ""), *(context.get("complexity", "") for context in contexts))
     return next((str(word) for word in said if word), "")
-
-
-def when(stamped: str) -> float:
-    """A timestamp in seconds since the epoch."""
-    return datetime.fromisoformat(stamped).timestamp()
