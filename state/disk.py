@@ -156,8 +156,9 @@ def _examine(path: str, newest: int, marked: int) -> None:
     if not Path(path).exists():
         check_tide(path, marked, 0)
         return
-    mode = "rw" if Path(f"{path}-journal").exists() else "ro"  # what a killed process began must be taken back first
-    with closing(sqlite3.connect(f"{Path(path).as_uri()}?mode={mode}", timeout=_TIMEOUT, uri=True)) as connection:
+    half_made = Path(f"{path}-journal").exists()  # to read is to roll back; of a file that has its WAL there is none
+    uri = f"{Path(path).as_uri()}?mode={'rw' if half_made else 'ro'}"
+    with closing(sqlite3.connect(uri, timeout=_TIMEOUT, uri=True)) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'Settings'").fetchall():
             check_tide(path, marked, 0)
             return

@@ -21,6 +21,7 @@ from tests.faults.tally import Ledger, Tally, times
 
 LOST = "has lost what was written to it last"
 LOG, SAVER = "events", f"{CHECKPOINTS}/cache"
+HEAD, FRAME = 32, 24 + 4096  # of a WAL, and of each page in it; what comes behind the last may be room for more
 PROMISE = "exit 4 at every door, and it says how much is lost"
 
 
@@ -107,8 +108,8 @@ def test_a_wal_that_is_gone_zeroed_or_cut_off_is_found(alive: Alive, ledger: Led
         end_wal(tally, alive, name, Path.unlink)
         end_wal(tally, alive, name, lambda wal: wal.write_bytes(b""))
         end_wal(tally, alive, name, lambda wal: wal.write_bytes(bytes(wal.stat().st_size)))
-        end_wal(tally, alive, name, lambda wal: os.truncate(wal, wal.stat().st_size - 1))
-        end_wal(tally, alive, name, lambda wal: os.truncate(wal, wal.stat().st_size // 8192 * 4096))
+        end_wal(tally, alive, name, lambda wal: os.truncate(wal, FRAME * 2))
+        end_wal(tally, alive, name, lambda wal: os.truncate(wal, HEAD + FRAME * 5 - 1))
         whole(alive.left("whole"))
         shutil.rmtree(alive.store.with_name("whole"))
 
