@@ -113,6 +113,7 @@ def _start(invocation: Invocation, app: App, asked: str) -> Reply:
         if kept:
             savepoints.make(desk.tx, row, f"pre_{name}", "phase_boundary", kept)
         coordination.start_phase(desk.tx, row, name)
+        desk.admit()
     return _moved(invocation, app, desk.tx.ids, row.id, f"{row.id}: phase {name} has begun.")
 
 
@@ -125,6 +126,7 @@ def end_phase(invocation: Invocation, app: App) -> Reply:
         row = coordination.row_of(desk.tx, workflow_named(invocation))
         name = coordination.phase_named(row, invocation.words[0].text)
         coordination.end_phase(desk.tx, row, name, outcome, reason)
+        desk.admit()
     return _moved(invocation, app, [*kept, *desk.tx.ids], row.id, f"{row.id}: phase {name} is {outcome}.")
 
 

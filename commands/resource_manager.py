@@ -24,6 +24,13 @@ OPERATIONS: dict[str, tuple[str, frozenset[str]]] = {
     "check-conflicts": ("resource_conflicts:check", frozenset()),
     "resolve-conflicts": ("resource_conflicts:resolve", frozenset()),
     "prevent-conflicts": ("resource_conflicts:prevent", frozenset()),
+    "optimize": ("resource_optimizing:optimize", frozenset({"dry-run", "undo"})),
+    "prefetch": ("resource_prefetching:prefetch", frozenset()),
+    "forecast": ("resource_forecasting:forecast", frozenset()),
+    "predict": ("resource_forecasting:forecast", frozenset()),
+    "plan-capacity": ("resource_forecasting:plan_capacity", frozenset()),
+    "analyze-utilization": ("resource_forecasting:analyze", _EXPLAIN),
+    "test-allocation": ("resource_trying:test_allocation", frozenset()),
     "handle-failure": ("resource_passing:handle_failure", frozenset()),
 }
 """Each operation as `module:function` of `stretto.commands`, and its flags."""

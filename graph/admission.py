@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from stretto.agents.paths import overlap
 from stretto.graph import coordination, online
+from stretto.graph.phase_reservations import follow
 from stretto.graph.reservations import Span, earliest, hindrance
 from stretto.graph.resource_settings import Prevention, resource_settings
 from stretto.state import allocation, pool
@@ -71,6 +72,7 @@ def admit(
     live = allocation.live_allocations(tx.database)
     if new := [one for one in live if one.state == "queued" and _status(tx, one) == "CREATED"]:
         _analysed(tx, new, live)
+    follow(tx, limits)
     found = look(tx, limits, now, instead)
     done = [_granted(tx, one, limits, now, (instead or {}).get(one.id)) for one in found.starts]
     return (*done, *(_queued(tx, one, decision) for one, decision in found.waits))
@@ -89,6 +91,8 @@ def look(
     blocked = {one.id: (f"waits for {why}", None) for one in waiting if (why := _waits(tx, one, waiting))}
     held = [one for one in live if one.state != "queued"]
     settings = resource_settings(tx.database)
+    if settings.strategy == "predictive_adaptive":
+        waiting = [_expected(tx, one, settings.durations) for one in waiting]
     floor = _Floor(held, waiting, limits, now, settings.prevention)
     asked, late = floor.pass_over([one for one in waiting if one.id not in blocked], settings.policy)
     by_id = {one.id: one for one in waiting}
@@ -99,6 +103,14 @@ def look(
         why, start = rest[name]
         waits.append((by_id[name], _decision(by_id[name], place, start, why)))
     return Picture(starts, tuple(waits))
+
+
+def _expected(tx: Transaction, one: Allocation, durations: Mapping[str, float]) -> Allocation:
+    """A request that does not say how long it takes is expected to take as long as others of its type."""
+    row = workflow_row(tx.database, one.workflow_id)
+    if row is None or row.kind not in durations or one.wanted.get("seconds"):
+        return one
+    return one._replace(wanted={**one.wanted, "seconds": durations[row.kind]})
 
 
 def spans(held: Iterable[Allocation], now: float) -> list[Span]:

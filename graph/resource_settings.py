@@ -1,5 +1,6 @@
 """What was chosen about resources: how demand is predicted, who comes first, how clashes are prevented."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, cast
 
 from stretto.graph.online import STRICT, Policy, Rank
@@ -11,7 +12,7 @@ NAME = "resources"
 Prevention = Literal["proactive", "reactive", "disabled"]
 PREVENTIONS = ("proactive", "reactive", "disabled")
 LEARNING = ("historical_workflows", "last_7_days", "last_30_days", "last_90_days", "none")
-STRATEGIES = ("adaptive", "fixed")
+STRATEGIES = ("adaptive", "predictive_adaptive", "fixed")
 MODES = ("enabled", "disabled")
 
 
@@ -19,8 +20,10 @@ class ResourceSettings(NamedTuple):
     """`prediction` whether requests without quantities are answered; `learning` the finished workflows to learn from.
 
     `strategy` is how `optimize` finds settings (`adaptive`: by replaying what has run; `fixed`: by the table of its
-    targets), `policy` the order of the queue, `prevention` what happens to workflows that would change one file at a
-    time: `proactive` starts one after the other, `reactive` lets them and records the clash, `disabled` lets them.
+    targets); with `predictive_adaptive` requests that do not say how long they take are also ordered and estimated by
+    `durations`, the median seconds of their type. `policy` is the order of the queue, `prevention` what happens to
+    workflows that would change one file at a time: `proactive` starts one after the other, `reactive` lets them and
+    records the clash, `disabled` lets them.
     """
 
     prediction: str = "enabled"
@@ -28,6 +31,7 @@ class ResourceSettings(NamedTuple):
     strategy: str = "adaptive"
     prevention: Prevention = "reactive"
     policy: Policy = STRICT
+    durations: Mapping[str, float] = {}
     version: int = 0
 
 
@@ -42,6 +46,7 @@ def resource_settings(database: Database) -> ResourceSettings:
         strategy=value.get("optimization_strategy", default.strategy),
         prevention=cast("Prevention", value.get("conflict_prevention", default.prevention)),
         policy=policy_of(value.get("scheduler", {})),
+        durations=value.get("durations", {}),
         version=found.version,
     )
 
