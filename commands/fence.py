@@ -35,12 +35,11 @@ def split_document(text: str) -> list[Statement]:
 def each_statement(text: str) -> Iterator[Statement]:
     """The statements one by one, so that those before a quote that is not closed are had. Raises as above."""
     source, pos = received(text), 0
-    text = source.text
+    text, line = source.text, 1
     while pos < len(text):
         end = text.find("\n", pos)
         end = len(text) if end < 0 else end
         first = text[pos:end].strip()
-        line, _ = source.place(pos)
         if _EVENT.match(first):
             yield Statement("event", first, line)
         elif first.startswith("/"):
@@ -48,6 +47,7 @@ def each_statement(text: str) -> Iterator[Statement]:
             yield Statement("command", command, line)
         elif first and not first.startswith("#"):
             yield Statement("other", first, line)
+        line += text.count("\n", pos, end + 1)
         pos = end + 1
 
 

@@ -18,9 +18,9 @@ from stretto.state.wire import Line, parse_event
 LARGEST = 4 << 20
 """Bytes of the largest document that is read."""
 _FENCE = re.compile(r"[ \t]*(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
-_HEADING = re.compile(r"(?P<level>#{1,6})[ \t]+(?P<name>.*?)[ \t#]*")
+_HEADING = re.compile(r"(?P<level>#{1,6})[ \t]+(?P<name>.*)")
 _BULLET = re.compile(r"[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+(?P<text>.*)")
-_CHECK = re.compile(r"<!--[ \t]*check:[ \t]*(?P<check>.*?)[ \t]*-->")
+_CHECK = re.compile(r"<!--[ \t]*check:[ \t]*(?P<check>[^<>]{0,200})-->")
 _BOLD = re.compile(r"\*\*(?P<title>[^*]+?):?\*\*:?")
 _EVENT = re.compile(r"[A-Za-z][A-Za-z0-9_.]*:[^\s:]+:[^\s:]+:[ \t]*\{")
 _CONTAINERS = ("markdown", "md")
@@ -138,11 +138,11 @@ class _Draft:
         words = _CHECK.sub("", text).strip()
         bullet = _BULLET.fullmatch(words)
         if bullet:
-            self.bullets.append(Bullet(bullet["text"], line, check["check"] if check else ""))
+            self.bullets.append(Bullet(bullet["text"], line, check["check"].strip() if check else ""))
         elif check and not words and self.bullets and not self.bullets[-1].check:
-            self.bullets[-1] = self.bullets[-1]._replace(check=check["check"])
+            self.bullets[-1] = self.bullets[-1]._replace(check=check["check"].strip())
         elif check:
-            self.bullets.append(Bullet(words or check["check"], line, check["check"]))
+            self.bullets.append(Bullet(words or check["check"].strip(), line, check["check"].strip()))
 
 
 class _Reader:
@@ -189,18 +189,17 @@ class _Reader:
 
     def _closes(self, index: int) -> bool:
         """Whether a bare fence in a container is the container's end, and not the beginning of one inside."""
-        rest = self.lines[index + 1 :]
-        if rest and rest[0].strip():
-            return bool(_HEADING.fullmatch(rest[0].strip()))
-        after = next((line.strip() for line in rest if line.strip()), "")
-        return not _EVENT.match(after)
+        following = (self.lines[i].strip() for i in range(index + 1, len(self.lines)))
+        if at_once := next(following, ""):
+            return bool(_HEADING.fullmatch(at_once))
+        return not _EVENT.match(next(filter(None, following), ""))
 
     def _prose(self, line: str, number: int) -> None:
         heading = _HEADING.fullmatch(line.strip())
         if heading is None:
             self.draft.prose(line, number)
         elif len(heading["level"]) <= 3:
-            self.draft = _Draft(heading["name"], number)
+            self.draft = _Draft(heading["name"].rstrip(" \t#"), number)
             self.drafts.append(self.draft)
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stretto.commands.scenario_document import parse_document, read_document
 from stretto.state.errors import BadInput
@@ -143,6 +145,17 @@ def test_an_open_quote_is_a_step_that_cannot_be_done_at_its_line() -> None:
 
     assert [(s.kind, s.text, s.line) for s in one.steps] == [("command", "/test-all", 3), ("other", "/plan 'x", 4)]
     assert "not closed" in one.steps[1].problem
+
+
+@given(st.lists(st.sampled_from([*NESTED.split("\n"), "```", "~~~", "````md", "/plan 'x", "\0"]), max_size=40))
+def test_any_lines_are_read_or_refused_and_each_step_stands_where_it_says(lines: list[str]) -> None:
+    try:
+        found = parse_document("\n".join(lines), "x")
+    except BadInput:
+        found = ()
+
+    for one in (step for example in found for step in (*example.steps, *example.expected)):
+        assert lines[one.line - 1].strip().startswith(one.text.split("\n")[0].strip()[:20])
 
 
 @pytest.mark.parametrize(
