@@ -29,6 +29,7 @@ from stretto.state import orders
 from stretto.state.log import Log
 from stretto.state.rows import Taker
 from stretto.state.store import EVENTS
+from stretto.state.tide import path_of
 
 RUN = Path(__file__).parents[1] / "hooks" / "run"
 LIMIT = 3.0
@@ -195,6 +196,7 @@ class Bench:
         took, done = timed(["sh", str(RUN), case.event], json.dumps(case.payload).encode(), environment)
         if case.kind == "stores":
             shutil.copyfile(self.kept, case.project / ".stretto/state" / EVENTS)
+            Path(path_of(str(case.project / ".stretto/state" / EVENTS))).unlink(missing_ok=True)  # of the newer file
             os.sync()
         if done.returncode or done.stderr or bool(done.stdout) != case.said:
             raise RuntimeError(f"{case.event} {case.about}: {done.returncode} {done.stdout!r} {done.stderr!r}")
