@@ -30,7 +30,7 @@ else:
                 value, end = _scan(text, len(text) - len(text.lstrip(_BLANKS)))
                 if not text[end:].strip(_BLANKS):
                     return value
-            except StopIteration:
+            except (StopIteration, SystemError):  # the latter where 3.11 has an error to raise and `json` is not there
                 pass
             from json import loads as slow
 

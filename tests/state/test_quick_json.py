@@ -1,6 +1,9 @@
 """The quick JSON says and understands what `json` does, and refuses what it refuses."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +12,11 @@ from hypothesis import strategies as st
 
 from stretto.state.quick_json import dumps, loads
 
+HERE = f"""if True:
+    import sys
+    sys.modules["stretto"] = package = type(sys)("stretto")
+    package.__path__ = [{str(Path(__file__).parents[2])!r}]
+"""
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
 
@@ -46,6 +54,51 @@ def outcome(read: Any, text: str) -> str:
         return repr(read(text))
     except (ValueError, RecursionError) as error:
         return f"{type(error).__name__}: {error}"
+
+
+BAD = [
+    "",
+    " ",
+    "{",
+    '{"a"',
+    '{"a": ',
+    '{"a": 1',
+    "[1",
+    "[1,]",
+    "1 2",
+    '"',
+    '"\\',
+    '"\\u00',
+    '"\n"',
+    "nul",
+    "-",
+    '{"a":{"b":[{1}]}}',
+    "x",
+]
+ALONE = """if True:
+    import sys
+    from stretto.state.quick_json import loads
+
+    texts, found = %r, []
+    for text in texts:
+        for name in ("json", "json.decoder", "json.scanner", "json.encoder"):
+            sys.modules.pop(name, None)
+        try:
+            loads(text)
+        except ValueError as error:
+            found.append(f"{type(error).__name__}: {error}")
+    print(ascii(found))
+"""
+
+
+def test_a_wrong_text_is_refused_as_by_json_where_json_was_not_imported_before() -> None:
+    """As in a hook: the C below looks for the error that it raises in `json`, which must not be taken for granted."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", HERE + ALONE % BAD], check=False, capture_output=True, text=True
+    )
+
+    assert done.stderr == ""
+    assert done.stdout.strip() == ascii([outcome(json.loads, text) for text in BAD])
 
 
 @pytest.mark.parametrize("value", [{1, 2}, object, [b"x"], {(1, 2): 3}])
