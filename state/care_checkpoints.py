@@ -242,7 +242,7 @@ def _each(source: Path, *, deep: bool) -> Iterator[tuple[str, list["Examined"]]]
 
     with DiskCacheSaver(source.parent, durability="process") as saver:
         for thread in saver.threads():
-            yield thread, [*saver.examine(thread, deep=deep)]
+            yield thread, [*saver.healer.examine(thread, deep=deep)]
 
 
 def _told(one: "Examined", thread: Iterable["Examined"]) -> Finding:
@@ -278,10 +278,10 @@ def _healed(source: Path) -> list[str]:
     said: list[str] = []
     with DiskCacheSaver(source.parent, durability="power") as saver:
         for thread in [*saver.threads()]:
-            healed = saver.heal(thread)
+            healed = saver.healer.heal(thread)
             said += map(_became, healed)
             if healed:
-                newest = {one.place.namespace: one.place.id for one in [*saver.examine(thread)][::-1]}
+                newest = {one.place.namespace: one.place.id for one in [*saver.healer.examine(thread)][::-1]}
                 gone = {one.place.namespace for one in healed} - newest.keys()
                 said += [f"{_name(thread, space)} goes on from checkpoint {one}" for space, one in newest.items()]
                 said += [f"{_name(thread, space)} has no checkpoint left, and begins anew" for space in gone]

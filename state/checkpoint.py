@@ -46,7 +46,7 @@ from stretto.state.disk import Durability
 from stretto.state.documents import Document, Documents, Place, Write, dump_document, dump_writes, mark
 from stretto.state.encoding import Encoder
 from stretto.state.errors import BadInput, StoreDamaged
-from stretto.state.healing import Examined, Healer
+from stretto.state.healing import Healer
 from stretto.state.keys import join
 from stretto.state.reading import ROWS, Encoded, Raw, Reader, damaged
 from stretto.state.segments import Segments, Stored
@@ -82,7 +82,6 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         self._reader = Reader(self._store, self._documents, self._segments)
         self._encoder = Encoder({AIMessage, HumanMessage, SystemMessage, ToolMessage})
         self._patience = _PATIENCE if durability == "power" else 0.0
-        self._healer = Healer(self._store, self._documents, self._segments, self._reader)
         self._writers: dict[Place, bytes] = {}
         self._store.rolled_back = self._writers.clear
 
@@ -309,32 +308,15 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         return self._documents.threads()
 
     def verify(self, thread_id: str) -> int:
-        """Read all that is stored of a thread; how many checkpoints that is.
-
-        Raises:
-            StoreDamaged: Something is not what was written, or is missing.
-        """
+        """Read all that is stored of a thread; how many checkpoints that is. StoreDamaged if anything is wrong."""
         return self._reader.verify(self.serde, str(thread_id))
 
-    def examine(self, thread_id: str, *, deep: bool = True) -> Iterator[Examined]:
-        """Read every checkpoint of a thread, newest first, and say of each what is wrong with it, if anything.
-
-        Not `deep`, of each namespace the newest alone, and older ones until one is whole.
-        """
-        return self._healer.examine(self.serde, str(thread_id), deep=deep)
+    @property
+    def healer(self) -> Healer:
+        """What says of each checkpoint whether it is damaged, and takes damaged ones out."""
+        return Healer(self._store, self._documents, self._segments, self._reader, self.serde)
 
     # Deleting and copying
-
-    def heal(self, thread_id: str) -> Sequence[Examined]:
-        """Delete what is damaged of a thread, and return what was; those that `stays` is said of are still there.
-
-        Raises:
-            StrettoError: As of `delete_thread`; what was deleted until then is gone.
-        """
-        try:
-            return self._healer.heal(self.serde, str(thread_id))
-        finally:
-            self._change(lambda: None)
 
     def delete_thread(self, thread_id: str) -> None:
         """Delete everything of a thread.

@@ -32,19 +32,22 @@ class Examined(NamedTuple):
 class Healer:
     """Reads threads of a store, and mends them."""
 
-    def __init__(self, store: BlobStore, documents: Documents, segments: Segments, reader: Reader) -> None:
+    def __init__(
+        self, store: BlobStore, documents: Documents, segments: Segments, reader: Reader, serde: Serializer
+    ) -> None:
+        self._serde = serde
         self._store = store
         self._documents = documents
         self._segments = segments
         self._reader = reader
 
-    def examine(self, serde: Serializer, thread: str, *, deep: bool) -> Iterator[Examined]:
+    def examine(self, thread: str, *, deep: bool = True) -> Iterator[Examined]:
         """Read every checkpoint, newest first; or, not `deep`, of each namespace the newest until one is whole."""
         self._segments.forget()
         over: set[str] = set()
         sound = True
         for place in reversed(self._documents.places_with_writes(thread)):
-            if place.namespace not in over and (found := self._look(serde, place)):
+            if place.namespace not in over and (found := self._look(place)):
                 yield found
                 sound = sound and not found.why
                 if not found.why and not deep:
@@ -52,19 +55,20 @@ class Healer:
         if deep and sound:
             yield from self._loose(thread)
 
-    def heal(self, serde: Serializer, thread: str) -> list[Examined]:
+    def heal(self, thread: str) -> list[Examined]:
         """Delete what is damaged, and return what was: those that `stays` is not said of are gone. Twice is like once.
 
         Oldest first, so that one which is lost is gone when those are looked at that follow it.
         """
         self._segments.forget()
         done: list[Examined] = []
-        while found := [*self._mended(serde, thread)]:
+        while found := [*self._mended(thread)]:
             done += found
         done = done or self._loose(thread)
         if done:
+            self._reader.forget_all()
             with self._store.transaction():
-                pruning.sweep(self._store, self._segments, serde, thread)
+                pruning.sweep(self._store, self._segments, self._serde, thread)
         return done
 
     def _loose(self, thread: str) -> list[Examined]:
@@ -72,28 +76,28 @@ class Healer:
         why = "a piece of a value is not what was written, but no checkpoint needs it"
         return [Examined(Place(thread, "", ""), why, stays=False)] if self._segments.damaged(thread) else []
 
-    def _mended(self, serde: Serializer, thread: str) -> Iterator[Examined]:
+    def _mended(self, thread: str) -> Iterator[Examined]:
         for place in self._documents.places_with_writes(thread):
-            found = self._look(serde, place)
+            found = self._look(place)
             if found and found.why:
                 with self._store.transaction():
-                    mended = self._mend(serde, found)
+                    mended = self._mend(found)
                 yield mended
 
-    def _look(self, serde: Serializer, place: Place) -> Examined | None:
+    def _look(self, place: Place) -> Examined | None:
         """None where sound writes are and no checkpoint."""
         try:
-            return Examined(place, "", stays=True) if self._reader.verify_at(serde, place) else None
+            return Examined(place, "", stays=True) if self._reader.verify_at(self._serde, place) else None
         except StoreDamaged as error:
             why = str(error.__cause__ or error)
         try:
-            stays = self._reader.alone(serde, place) is not None
+            stays = self._reader.alone(self._serde, place) is not None
         except StoreDamaged:
             stays = False
         return Examined(place, f"what it follows is damaged: {why}" if stays and "follows" not in why else why, stays)
 
-    def _mend(self, serde: Serializer, found: Examined) -> Examined:
-        document = self._documents.get(serde, found.place) if found.stays else None
+    def _mend(self, found: Examined) -> Examined:
+        document = self._documents.get(self._serde, found.place) if found.stays else None
         if document is None:
             return self._left_out(found)
         try:

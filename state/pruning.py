@@ -75,7 +75,8 @@ def _documents(store: BlobStore, serde: Serializer, thread: str) -> dict[Place, 
 
 def leaning(document: Document) -> set[str]:
     """The DeltaChannels of a checkpoint whose values are made from those before it."""
-    return set(document.metadata.get(_DELTAS) or ()) - set(document.values)
+    changed: Iterable[str] = document.metadata.get(_DELTAS) or ()
+    return set(changed) - set(document.values)
 
 
 def _needed(documents: Mapping[Place, Document], gone: set[Place]) -> set[Place]:

@@ -53,7 +53,7 @@ def ids(saver: DiskCacheSaver) -> list[str]:
 
 
 def troubles(saver: DiskCacheSaver) -> dict[str, bool]:
-    return {one.place.id: one.stays for one in saver.examine("t") if one.why}
+    return {one.place.id: one.stays for one in saver.healer.examine("t") if one.why}
 
 
 def rows(saver: DiskCacheSaver) -> dict[bytes, bytes]:
@@ -64,9 +64,9 @@ def test_a_sound_thread_has_no_trouble_and_nothing_is_changed(saver: DiskCacheSa
     fill(saver, 3)
     before = rows(saver)
 
-    assert [(one.place.id, one.why) for one in saver.examine("t")] == [("0003", ""), ("0002", ""), ("0001", "")]
-    assert [one.place.id for one in saver.examine("t", deep=False)] == ["0003"]
-    assert [*saver.heal("t")] == []
+    assert [(one.place.id, one.why) for one in saver.healer.examine("t")] == [("0003", ""), ("0002", ""), ("0001", "")]
+    assert [one.place.id for one in saver.healer.examine("t", deep=False)] == ["0003"]
+    assert [*saver.healer.heal("t")] == []
     assert rows(saver) == before
 
 
@@ -78,21 +78,21 @@ def test_of_a_damaged_row_only_its_own_checkpoint_is_lost(saver: DiskCacheSaver,
     child = {f"{number + 1:04}": True} if number < 4 else {}
     assert troubles(saver) == {f"{number:04}": False} | child
 
-    healed = saver.heal("t")
+    healed = saver.healer.heal("t")
 
     assert {one.place.id: one.stays for one in healed} == {f"{number:04}": False} | child
     assert ids(saver) == [name for name in ("0004", "0003", "0002", "0001") if name != f"{number:04}"]
     assert saver.verify("t") == 3
     left = rows(saver)
     assert all(left[name] == before[name] for name in left)
-    assert [*saver.heal("t")] == []
+    assert [*saver.healer.heal("t")] == []
 
 
 def test_one_that_was_taken_away_costs_nothing_but_itself(saver: DiskCacheSaver) -> None:
     fill(saver, 3)
     sql(saver, "DELETE FROM Cache WHERE key = ?", key(2))
 
-    healed = saver.heal("t")
+    healed = saver.healer.heal("t")
 
     assert [(one.place.id, one.stays) for one in healed] == [("0003", True)]
     assert "is missing" in healed[0].why
@@ -105,7 +105,7 @@ def test_one_whose_writes_were_taken_away_goes_and_what_was_made_of_them_stays(s
     sql(saver, "DELETE FROM Cache WHERE key > ? AND key < ?", key(2), key(2) + b"\xff")
     assert troubles(saver) == {"0003": True}
 
-    healed = saver.heal("t")
+    healed = saver.healer.heal("t")
 
     assert {one.place.id: one.stays for one in healed} == {"0002": False, "0003": True}
     assert ids(saver) == ["0003", "0001"]
@@ -120,7 +120,7 @@ def test_a_damaged_value_costs_the_checkpoints_that_hold_it(saver: DiskCacheSave
     bad = [one for one, stays in troubles(saver).items() if not stays]
     assert bad
 
-    saver.heal("t")
+    saver.healer.heal("t")
 
     assert set(ids(saver)).isdisjoint(bad)
     assert troubles(saver) == {}
@@ -133,7 +133,7 @@ def test_a_damaged_value_that_nothing_holds_is_told_and_deleted(saver: DiskCache
     sql(saver, "INSERT INTO Cache (key, raw, mode, value) VALUES (?, 1, 1, x'0200')", b"st\0." + b"\1" * 16)
     assert troubles(saver) == {"": False}
 
-    assert [one.place.id for one in saver.heal("t")] == [""]
+    assert [one.place.id for one in saver.healer.heal("t")] == [""]
 
     assert troubles(saver) == {}
     assert ids(saver) == ["0001"]
@@ -148,7 +148,7 @@ def test_damaged_writes_without_a_checkpoint_are_told_and_deleted(saver: DiskCac
     spoil(saver, "key > ? AND key < ?", key(9), key(9) + b"\xff")
     assert troubles(saver) == {"0009": False}
 
-    saver.heal("t")
+    saver.healer.heal("t")
 
     assert troubles(saver) == {}
     assert ids(saver) == ["0002", "0001"]
@@ -158,7 +158,7 @@ def test_when_all_are_damaged_nothing_is_left_and_the_thread_begins_anew(saver: 
     fill(saver, 3)
     spoil(saver, "substr(key, 1, 1) = x'63'")
 
-    saver.heal("t")
+    saver.healer.heal("t")
 
     assert rows(saver) == {}
     fill(saver, 2)
@@ -171,8 +171,8 @@ def test_threads_are_healed_one_by_one(saver: DiskCacheSaver) -> None:
     spoil(saver, "substr(key, 1, 2) = x'6375'")
     before = {name: value for name, value in rows(saver).items() if name[1:2] == b"t"}
 
-    assert [*saver.heal("t")] == []
-    assert len(saver.heal("u")) == 4 - 2
+    assert [*saver.healer.heal("t")] == []
+    assert len(saver.healer.heal("u")) == 4 - 2
 
     assert rows(saver) == before
 
@@ -199,7 +199,7 @@ def test_one_whose_value_is_made_of_what_is_lost_goes_as_well_and_no_value_is_an
     lost = sorted(before)[len(before) // 2]
     spoil(saver, "instr(key, CAST(? AS BLOB)) > 0 AND substr(key, 1, 1) = x'63'", lost)
 
-    saver.heal("t")
+    saver.healer.heal("t")
 
     after = {state.config["configurable"]["checkpoint_id"]: state.values for state in graph.get_state_history(at)}
     assert 0 < len(after) < len(before) - 1
