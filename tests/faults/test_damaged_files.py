@@ -9,11 +9,31 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from langgraph.types import Command
 
+from stretto.state import lease
+from stretto.state.care_check import check
+from stretto.state.care_repair import repair
 from stretto.state.checkpoint import DiskCacheSaver
 from stretto.state.documents import Place
 from stretto.state.errors import StoreDamaged
-from tests.faults.stores import CHECKPOINTS, DOORS, KEPT, Answers, answers, at, copy, files, judge, make
+from stretto.state.log import Log
+from stretto.state.rows import Fence
+from tests.faults.stores import (
+    CHECKPOINTS,
+    DOORS,
+    KEPT,
+    WORKFLOWS,
+    Answers,
+    State,
+    answers,
+    at,
+    copy,
+    files,
+    graph,
+    judge,
+    make,
+)
 from tests.faults.tally import Ledger, Tally, times
 
 PAGE = 4096
@@ -112,9 +132,15 @@ def test_every_door_is_asked(made: Made) -> None:
 
 
 def test_beside_a_damaged_checkpoint_the_older_ones_are_whole(tmp_path: Path, ledger: Ledger) -> None:
-    tally = ledger.tally("the newest checkpoint is damaged", "exit 4 names it, and all older ones are right")
+    tally = ledger.tally(
+        "the newest checkpoint is damaged",
+        "exit 4 names it, the older ones are right, and after a repair the thread goes on to the same end",
+    )
     chance = random.Random(9)
     make(tmp_path / "store", killed=False)
+    with Log.open(tmp_path / "store") as log:
+        for name in WORKFLOWS:
+            lease.release(log, Fence(name, 1))
     with DiskCacheSaver(tmp_path / "store" / CHECKPOINTS) as saver:
         first, *older = saver.list(at("waiting"))
         newest: dict[str, str] = first.config["configurable"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
@@ -129,7 +155,20 @@ def test_beside_a_damaged_checkpoint_the_older_ones_are_whole(tmp_path: Path, le
                     saver.get_tuple(damaged)
             assert [saver.get_tuple(found.config) for found in older] == older
             assert list(saver.list(at("waiting"), before=first.config)) == older
+        with tally.injection():
+            assert any(newest["checkpoint_id"] in finding.key for finding in check(folder.parent, deep=True).findings)
+            repair(folder.parent, dry_run=False)
+            assert ended(folder) == ("answered yes", [*range(6)])
         shutil.rmtree(folder.parent)
+
+
+def ended(folder: Path) -> tuple[str, list[int]]:
+    """What the thread ends with that waits for an answer."""
+    with DiskCacheSaver(folder) as saver:
+        app = graph(saver)
+        app.invoke(None, at("waiting"))
+        state: State = app.invoke(Command(resume="yes"), at("waiting"))
+        return state["text"], state["steps"]
 
 
 def flip_in_row(path: Path, key: bytes, chance: random.Random) -> None:
