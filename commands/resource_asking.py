@@ -1,7 +1,7 @@
 """/resource-manager allocate: by amounts, by agents of a specialisation, or by prediction."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from stretto.commands.app import App
 from stretto.commands.coordinating import Desk, writing
@@ -340,6 +340,17 @@ def _deadline(demand: Demand, context: _Context, request: Request, response: Res
     return {"seconds": context.deadline, "completes_in": ends, "starts_in": start, "feasible": feasible}
 
 
+def _said_input(value: object) -> str:
+    """What an input stands for, in words."""
+    if not isinstance(value, dict):
+        return str(value)
+    return "; ".join(f"{name} {_said_list(told)}" for name, told in cast("dict[str, object]", value).items())
+
+
+def _said_list(told: object) -> str:
+    return ", ".join(map(str, cast("list[object]", told))) if isinstance(told, list) else str(told)
+
+
 def _prediction_lines(result: Mapping[str, Any]) -> list[str]:
     found, deadline = result["prediction"], result["deadline"]
     low, high = said_seconds(found["low"]), said_seconds(found["high"])
@@ -347,8 +358,7 @@ def _prediction_lines(result: Mapping[str, Any]) -> list[str]:
         f"predicted: {found['agents']} agents, {said_bytes(found['memory'])}, {said_seconds(found['seconds'])}"
         f" ({low} to {high}), n = {found['n']}, confidence {found['confidence']:.2f}; {found['basis']}"
     ]
-    for name, value in found["inputs"].items():
-        lines.append(f"  {name}: {value}")
+    lines += [f"  {name}: {_said_input(value)}" for name, value in found["inputs"].items()]
     if deadline["seconds"] is not None:
         word = {True: "can be met", False: "cannot be met", None: "unknown"}[deadline["feasible"]]
         lines.append(

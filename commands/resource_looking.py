@@ -196,6 +196,8 @@ def _lines(seen: _Seen, scope: str, parts: Sequence[str]) -> list[str]:
         lines += ["", "queue", *(_waiting(one) for one in seen.queue)] if seen.queue else ["", "nobody waits"]
     if "agents" in shown:
         lines += ["", "agents", *(_agent(one) for one in seen.agents)]
+        unnamed = round(seen.amounts["agents"]["allocated"]) - sum(one["state"] == "busy" for one in seen.agents)
+        lines += [f"  {unnamed} of the idle ones are allocated, though nobody has named them"] if unnamed > 0 else []
     if "utilisation" in shown:
         use = seen.utilisation
         lines += [

@@ -24,13 +24,17 @@ _STOPS = frozenset({"WORKFLOW_PAUSED", "WORKFLOW_COMPLETED", "WORKFLOW_FAILED", 
 
 
 class Utilisation(NamedTuple):
-    """Agent-seconds of a window. Shares are None where there is nothing to divide by."""
+    """Agent-seconds of a window. Shares are None where there is nothing to divide by.
+
+    `ran`: a task or a phase has begun, so that something is known of work.
+    """
 
     since: float
     until: float
     capacity: float
     allocated: float
     busy: float
+    ran: bool
 
     @property
     def allocated_share(self) -> float | None:
@@ -39,13 +43,13 @@ class Utilisation(NamedTuple):
 
     @property
     def busy_share(self) -> float | None:
-        """Busy of capacity; None before anything was allocated."""
-        return self.busy / self.capacity if self.capacity and self.allocated else None
+        """Busy of capacity; None before anything ran."""
+        return self.busy / self.capacity if self.capacity and self.ran else None
 
     @property
     def efficiency(self) -> float | None:
-        """Busy of allocated; None before anything was allocated."""
-        return self.busy / self.allocated if self.allocated else None
+        """Busy of allocated; None before anything ran."""
+        return self.busy / self.allocated if self.allocated and self.ran else None
 
 
 class Meter:
@@ -61,6 +65,7 @@ class Meter:
         self.phases: dict[str, dict[str, float]] = {}
         self.paused: set[str] = set()
         self.capacity = self.allocated = self.busy = 0.0
+        self.ran = False
         self.counted: list[str] = []
         """The ids of the events that changed what is counted inside the window."""
 
@@ -76,7 +81,7 @@ class Meter:
     def total(self) -> Utilisation:
         """What it came to by the end of the window."""
         self._pass(self.until)
-        return Utilisation(self.since, self.until, self.capacity, self.allocated, self.busy)
+        return Utilisation(self.since, self.until, self.capacity, self.allocated, self.busy, self.ran)
 
     def _pass(self, at: float) -> None:
         if self.at is not None:
@@ -107,6 +112,7 @@ class Meter:
     def _learn(self, event: Event) -> None:
         self.ledger.apply(event)
         data, name = event.data, event.workflow_id
+        self.ran |= event.type in ("TASK_STARTED", "PHASE_STARTED") and self.only in (None, name)
         if event.type == "TASK_STARTED":
             self.tasks.setdefault(name, set()).add(str(data.get("task_id")))
         elif event.type in _TASK_ENDS and name in self.tasks:

@@ -68,6 +68,15 @@ def test_utilisation_is_the_agent_time_that_the_log_tells_of(shop: Clocked) -> N
     assert (last["allocated_agent_seconds"], last["busy_agent_seconds"]) == (200, 0)
 
 
+def test_of_what_is_only_allocated_nobody_knows_how_busy_it_is(shop: Clocked) -> None:
+    shop.hub("create", "one_001", resource_requirements={"agents": 2})
+    shop.now += 100
+
+    use = shop.manager("status").result["utilisation"]
+
+    assert (use["allocated_share"], use["busy_share"], use["efficiency"]) == (0.5, None, None)
+
+
 def test_an_agent_that_somebody_has_is_shown_with_its_work(shop: Clocked) -> None:
     shop.hub("create", "one_001", resource_requirements={"agents": 1})
     shop.hub("assign-agents", "one_001", '[{"agent_id": "agent_002", "role": "database"}]')
