@@ -40,8 +40,12 @@ PHASES: Final[dict[str, tuple[str, ...]]] = {
     "documentation-update": ("research", "documentation", "review"),
     "testing": ("planning", "implementation", "testing", "analysis"),
     "refactoring": ("analysis", "planning", "implementation", "testing", "validation"),
+    "migration": (*_DEVELOPMENT[:3], "database_migration", *_DEVELOPMENT[3:]),
 }
 """The phases of each built-in template, in order; the files themselves are `templates/*.yaml`."""
+
+_MOVED: Final[frozenset[WorkType]] = frozenset({"feature_development", "database_development", "general_development"})
+_MOVES: Final = frozenset({"architecture_migration", "database_migration", "data_migration", "schema_migration"})
 
 _TEMPLATE: Final[dict[WorkType, str]] = {
     "bug_fix": "bug-fix",
@@ -193,10 +197,21 @@ def _later(ballot: _Ballot, clause: list[str], *, share: float, decided: bool) -
 
 
 def _template(kind: WorkType, parts: list[list[str]]) -> str:
-    """Research that goes on to build something ("… and implement it") needs phases to build it in."""
+    """Research that goes on to build something ("… and implement it") needs phases to build it in.
+
+    A migration as a whole ("implement the database migration", not "write a migration that …") has a phase for the move.
+    """
     if kind == "research_project" and any(_goes_on_to_build(clause) for clause in parts):
         return "research-implementation"
+    if kind in _MOVED and _migrates(parts[0]):
+        return "migration"
     return _TEMPLATE.get(kind, "feature-development")
+
+
+def _migrates(clause: list[str]) -> bool:
+    pairs = {f"{one}_{two}" for one, two in zip(clause, clause[1:], strict=False)}
+    terms = {term.replace(" ", "_") for term in clause}
+    return clause[0] in ("implement", "perform", "run", "do") and bool(_MOVES & (terms | pairs))
 
 
 def _goes_on_to_build(clause: list[str]) -> bool:

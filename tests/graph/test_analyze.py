@@ -145,3 +145,19 @@ def test_any_text_is_analysed_the_same_twice_or_refused(text: str) -> None:
     assert analyze(text) == first
     assert first.type in TYPES
     assert first.phases == PHASES[first.template]
+
+
+@pytest.mark.parametrize(
+    ("text", "template"),
+    [
+        ("Implement microservices architecture migration", "migration"),
+        ("Implement gradual database migration with rollback safety", "migration"),
+        ("Write a migration that adds a column", "feature-development"),
+        ("Implement a search over migrations", "feature-development"),
+    ],
+)
+def test_a_migration_as_a_whole_has_a_phase_that_moves_the_data(text: str, template: str) -> None:
+    found = analyze(text)
+
+    assert found.template == template
+    assert ("database_migration" in found.phases) == (template == "migration")
