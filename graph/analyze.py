@@ -19,6 +19,7 @@ How the type is found
 """
 
 from collections import defaultdict
+from itertools import pairwise
 from typing import Final, NamedTuple, get_args
 
 from stretto.graph import complexity, lexicon
@@ -199,7 +200,7 @@ def _later(ballot: _Ballot, clause: list[str], *, share: float, decided: bool) -
 def _template(kind: WorkType, parts: list[list[str]]) -> str:
     """Research that goes on to build something ("… and implement it") needs phases to build it in.
 
-    A migration as a whole ("implement the database migration", not "write a migration that …") has a phase for the move.
+    A migration as a whole ("implement the database migration", not "write a migration that …") has a phase to move in.
     """
     if kind == "research_project" and any(_goes_on_to_build(clause) for clause in parts):
         return "research-implementation"
@@ -209,7 +210,7 @@ def _template(kind: WorkType, parts: list[list[str]]) -> str:
 
 
 def _migrates(clause: list[str]) -> bool:
-    pairs = {f"{one}_{two}" for one, two in zip(clause, clause[1:], strict=False)}
+    pairs = {f"{one}_{two}" for one, two in pairwise(clause)}
     terms = {term.replace(" ", "_") for term in clause}
     return clause[0] in ("implement", "perform", "run", "do") and bool(_MOVES & (terms | pairs))
 
