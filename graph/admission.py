@@ -20,6 +20,7 @@ from stretto.state.allocation import Allocation
 from stretto.state.chosen import chosen
 from stretto.state.database import Database
 from stretto.state.log import stamp
+from stretto.state.machine import FINAL
 from stretto.state.queries import workflow_row
 from stretto.state.transaction import Transaction
 from stretto.state.units import said_seconds
@@ -28,7 +29,7 @@ CAPACITY = "capacity"
 """The choice that says how much there is of everything."""
 UNADMITTED = ("CREATED", "QUEUED")
 GRACE = 300.0
-"""Seconds after its time for which an allocation is kept that no workflow will ever give back."""
+"""Seconds for which an allocation is kept after its time, or after the end of its workflow."""
 
 
 class Decision(NamedTuple):
@@ -126,20 +127,25 @@ def spans(held: Iterable[Allocation], now: float) -> list[Span]:
 
 
 def sweep(tx: Transaction, now: float) -> tuple[Allocation, ...]:
-    """Take back what is over: reservations that nobody used, and requests that waited long enough.
+    """Take back what is over, and say why.
 
-    And allocations whose time is over under an id that no workflow has: nobody will ever give them back.
+    Reservations that nobody used; requests that waited as long as they may; what a workflow holds that ended a while
+    ago; and what is held past its time under an id that no workflow has: nobody else would ever give it back.
     """
-    over: list[Allocation] = []
-    for one in allocation.live_allocations(tx.database):
-        end = when(one.until) if one.until else math.inf
-        orphan = one.state == "active" and end + GRACE <= now and workflow_row(tx.database, one.workflow_id) is None
-        if orphan or (one.state != "active" and end <= now):
-            why = {"queued": "waited as long as it may", "reserved": "its time went by unused"}
-            pool.let_go(tx, [a for a in pool.agents(tx.database) if a.allocation_id == one.id], "expired")
-            reason = why.get(one.state, "its time is over, and no workflow runs under this id")
-            over.append(allocation.release(tx, one, reason, "expired"))
-    return tuple(over)
+    over = [(one, why) for one in allocation.live_allocations(tx.database) if (why := _over(tx, one, now))]
+    for one, why in over:
+        pool.let_go(tx, [a for a in pool.agents(tx.database) if a.allocation_id == one.id], why)
+    return tuple(allocation.release(tx, one, why, "expired") for one, why in over)
+
+
+def _over(tx: Transaction, one: Allocation, now: float) -> str:
+    row = workflow_row(tx.database, one.workflow_id)
+    end = when(one.until) if one.until else math.inf
+    if row is not None and row.status in FINAL and when(row.updated) + GRACE <= now:
+        return f"its workflow is {row.status}"
+    if one.state != "active":
+        return "" if end > now else "waited as long as it may" if one.state == "queued" else "its time went by unused"
+    return "its time is over, and no workflow runs under this id" if row is None and end + GRACE <= now else ""
 
 
 # ── who is in whose way ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -153,6 +153,25 @@ def test_an_allocation_under_an_id_that_no_workflow_has_ends_with_its_time(shop:
     assert shop.live("one_001") == []
 
 
+def test_what_a_driver_leaves_behind_is_given_back_a_while_after_its_workflow_has_ended(shop: Clocked) -> None:
+    with shop.writing() as tx:
+        tx.create_workflow("driven_001", kind="bug_fix", description="d", spec={}, runner="command:x")
+        tx.set_status("driven_001", "SCHEDULED")
+        tx.set_status("driven_001", "RUNNING")
+    shop.manager("allocate", "driven_001", "--agents=2", "--specialization=research")
+    with shop.writing() as tx:
+        tx.set_status("driven_001", "COMPLETED")
+
+    shop.now += 299
+    shop.manager("configure", conflict_prevention="disabled")
+    assert shop.live("driven_001")
+    shop.now += 2
+    shop.manager("configure", conflict_prevention="reactive")
+
+    assert shop.live("driven_001") == []
+    assert {one.state for one in shop.agents().values()} == {"idle"}
+
+
 @pytest.mark.parametrize(
     ("args", "field"),
     [
