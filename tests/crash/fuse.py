@@ -33,7 +33,7 @@ class Fuse:
 def light(steps: int) -> None:
     """Die after so many durable steps of this process."""
     fuse = Fuse(steps)
-    _wrap(Database, "transaction", _after_transaction, fuse)
+    _wrap(Database, "end", _after_commit, fuse)
     _wrap(BlobStore, "transaction", _after_transaction, fuse)
     _wrap(Git, "call", _after_call, fuse)
     _wrap(process, "_spawn", _after_start, fuse)
@@ -41,6 +41,16 @@ def light(steps: int) -> None:
 
 def _wrap(owner: object, name: str, around: Callable[[Any, Fuse], Any], fuse: Fuse) -> None:
     setattr(owner, name, around(getattr(owner, name), fuse))
+
+
+def _after_commit(end: Any, fuse: Fuse) -> Any:
+    @functools.wraps(end)
+    def burning(self: Any, *, commit: bool) -> None:
+        end(self, commit=commit)
+        if commit:
+            fuse.burn()
+
+    return burning
 
 
 def _after_transaction(transaction: Any, fuse: Fuse) -> Any:
