@@ -43,6 +43,7 @@ HANDLERS = {
     "resource-manager": "resource_manager",
     "progress-aggregator": "progress_aggregator",
     "performance-monitor": "performance_monitor",
+    "workflow-recovery": "workflow_recovery",
 }
 """Slash commands that this version has, and the modules that handle them."""
 VERBS = (

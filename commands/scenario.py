@@ -18,7 +18,7 @@ from stretto.commands.scenario_ground import Ground, make
 from stretto.commands.scenario_trouble import meant, troubling
 from stretto.commands.scenario_workload import PREFIX, again_after, first_needed, groups
 from stretto.commands.scenario_world import World
-from stretto.graph import coordination
+from stretto.graph import coordination, recovery
 from stretto.state.errors import BadInput, InvalidTransition, StrettoError
 from stretto.state.machine import FINAL
 from stretto.state.rows import WorkflowRow
@@ -182,6 +182,8 @@ class _Scenario:
                 )
             severity = "critical" if line.data.get("impact") == "critical" else "error" if trouble else "info"
             desk.tx.event(line.type, row.id, line.phase, line.data, severity=severity, source="injected")
+            if severity == "critical":
+                recovery.noticed(desk.tx, row)
         if trouble:
             self._struck(trouble, row)
         self._world.type_a_line()
