@@ -294,7 +294,7 @@ OPERATIONS: dict[str, Handle] = {
     "get-status": get_status,
     "list-workflows": list_all,
 }
-ELSEWHERE: dict[str, str] = {}
+ELSEWHERE: dict[str, str] = {"recovery-mode": "hub_recovery:recovery_mode"}
 """Operations that another module has, as `module:function` of `stretto.commands`."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from stretto.graph import tracking
+from stretto.graph import recovering, tracking
 from stretto.graph.coordinated import Coordinated, Dependency, Wait
 from stretto.state import allocation, pool
 from stretto.state.errors import BadInput, InvalidTransition, NotFound, StateConflict
@@ -215,7 +215,9 @@ def end_phase(
     severity = "error" if outcome == "failed" else "info"
     took = {"duration": said_seconds(view.phases[name].seconds(_now(tx)))} if state == "in_progress" else {}
     tx.event(kind, row.id, name, {"phase_id": name, **took, **(facts or {})}, severity=severity)
-    tracking.record(tx, row.id, name, view_of(tx, row.id), _now(tx))
+    view = view_of(tx, row.id)
+    tracking.record(tx, row.id, name, view, _now(tx))
+    recovering.settle(tx, view)
 
 
 def _now(tx: Transaction) -> float:
@@ -257,6 +259,7 @@ def cancel(tx: Transaction, row: WorkflowRow, reason: str) -> None:
     """End a workflow for good and give back what it held. Admission is the caller's next step."""
     let_go(tx, row.id, "cancelled")
     tx.set_status(row.id, "CANCELLED", {"cancellation_reason": reason, "cleanup_status": "resources released"})
+    recovering.settle(tx, view_of(tx, row.id))
 
 
 def open_gate(tx: Transaction, row: WorkflowRow, gate: str) -> bool:

@@ -18,6 +18,7 @@ from stretto.agents.repository import Repository, open_repository
 from stretto.agents.runner import Runner
 from stretto.agents.task import Outcome, Task
 from stretto.agents.workspace import clean
+from stretto.graph import recovering
 from stretto.graph.board import Board
 from stretto.graph.channels import State, tasks_of
 from stretto.graph.compiler import compile as compile_spec
@@ -36,6 +37,7 @@ from stretto.state.log import Log
 from stretto.state.rows import Fence, WorkflowRow
 from stretto.state.settings import Settings
 from stretto.state.settings import load as load_settings
+from stretto.state.view import fold
 from stretto.state.wire import Event
 
 LIMITS = "limits"
@@ -125,9 +127,19 @@ class Driver:
                     facts = waiting(entry.waits)
                     return Result(self.spec.workflow_id, "paused", facts["pause_reason"], entry.waits, facts)
                 await self._begin(fence, entry, before)
-                return await self._invoke(fence, entry, before)
+                result = await self._invoke(fence, entry, before)
+                self._settle(fence)
+                return result
         finally:
             lease.release(self.log, fence)
+
+    def _settle(self, fence: Fence) -> None:
+        """Say so if the work done ends a recovery: of this workflow, or of the one whose work it took over."""
+        if not recovering.concerned(self.log.database, self.spec.workflow_id):
+            return
+        view = fold(self.log.events(self.spec.workflow_id))
+        with self.log.write(fence) as tx:
+            recovering.settle(tx, view)
 
     def _untold(self, entry: Entry) -> bool:
         """Whether a driver came to a stop and died before it could say so.

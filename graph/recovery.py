@@ -1,36 +1,27 @@
-"""Failures looked into, and recoveries from their beginning to their end.
+"""Failures looked into: cause, impact, strategy; and recoveries begun.
 
 An analysis is kept as a fact of the workflow, so that a failure that was looked into by itself and the same failure
-asked about later are one. A recovery begins with RECOVERY_INITIATED, and ends with RECOVERY_COMPLETED when the phase
-that failed is completed or skipped, here or by the workflow that took the work over, or with RECOVERY_FAILED when the
-workflow is given up.
+asked about later are one.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from stretto.graph import coordination, dependencies, dependency_sources, failures
 from stretto.graph.dependencies import Graph
 from stretto.graph.failures import Cause, CauseKind, Incident, Severity
+from stretto.graph.recovering import RECOVERY, current
 from stretto.graph.spec import Spec
 from stretto.state.care_fold import Story, Told
 from stretto.state.errors import BadInput, InvalidTransition
-from stretto.state.figures import WorkflowView
 from stretto.state.machine import FINAL
 from stretto.state.queries import event_page, fact, workflows
 from stretto.state.rows import WorkflowRow
 from stretto.state.transaction import Transaction
-from stretto.state.units import said_seconds
 from stretto.state.wire import Event
 
 ANALYSES: Final = "failure_analyses"
 """The fact that holds the analyses of a workflow, oldest first."""
-RECOVERY: Final = "recovery"
-"""The fact that holds the newest recovery of a workflow; `ended` is empty while it goes on."""
-CHILD: Final = "continued_by"
-PARENT: Final = "continues"
-"""The facts by which a workflow and the one that takes its work over name each other."""
 STRATEGIES: Final = (
     "checkpoint_restore",
     "full_restore_from_checkpoint",
@@ -314,7 +305,7 @@ def begin(
         BadInput: Nothing of it failed.
     """
     wanted = {"recovery_strategy": chosen, "fallback_options": list(fallbacks), "maintain_partial_progress": keep}
-    old = current(tx, row.id)
+    old = current(tx.database, row.id)
     if old and not old["ended"]:
         if {name: old[name] for name in wanted} == wanted:
             return old, False
@@ -339,51 +330,3 @@ def begin(
     kept = {**new, "began": tx.now, "failed_at": found.since, "ended": "", "recovered": None}
     tx.put_fact(row.id, RECOVERY, kept)
     return kept, True
-
-
-def current(tx: Transaction, workflow_id: str) -> dict[str, Any] | None:
-    """The newest recovery of a workflow."""
-    found: dict[str, Any] | None = fact(tx.database, workflow_id, RECOVERY)
-    return found
-
-
-def settle(tx: Transaction, row: WorkflowRow) -> None:
-    """End the recovery of a workflow, and that of the one whose work it took over, if it has come to its end."""
-    view = coordination.view_of(tx, row.id)
-    _settle(tx, row, view, row.id)
-    parent = fact(tx.database, row.id, PARENT)
-    if parent and (old := coordination.row_of(tx, str(parent["workflow_id"]))):
-        _settle(tx, old, view, row.id)
-
-
-def _settle(tx: Transaction, row: WorkflowRow, view: WorkflowView, by: str) -> None:
-    """`view` is of the workflow that does the work now."""
-    going = current(tx, row.id)
-    if not going or going["ended"]:
-        return
-    phase = view.phases.get(going["failed_phase"])
-    own = row.id == by
-    if phase is not None and phase.state in coordination.DONE:
-        _end(tx, row, going, "RECOVERY_COMPLETED", {"phase_is": phase.state, **({} if own else {"by": by})})
-    elif own and view.status in ("CANCELLED", "COMPLETED"):
-        done = view.status == "COMPLETED"
-        _end(tx, row, going, "RECOVERY_COMPLETED" if done else "RECOVERY_FAILED", {"reason": view.reason})
-
-
-def _end(tx: Transaction, row: WorkflowRow, going: dict[str, Any], kind: str, facts: dict[str, Any]) -> None:
-    took = seconds_between(going["began"], tx.now)
-    data = {
-        "recovery_id": going["recovery_id"],
-        "recovery_strategy": going["recovery_strategy"],
-        "duration": said_seconds(took),
-        "seconds": took,
-        **facts,
-    }
-    tx.event(kind, row.id, going["failed_phase"], data, severity="info" if kind == "RECOVERY_COMPLETED" else "error")
-    recovered = kind == "RECOVERY_COMPLETED"
-    tx.put_fact(row.id, RECOVERY, {**going, "ended": tx.now, "recovered": recovered})
-
-
-def seconds_between(one: str, two: str) -> float:
-    """From one timestamp to another."""
-    return (datetime.fromisoformat(two) - datetime.fromisoformat(one)).total_seconds()

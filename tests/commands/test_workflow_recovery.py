@@ -156,3 +156,82 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_written(
     assert caught.value.exit_code == 2
     assert not field or caught.value.details.get("field") == field
     assert shop.types() == before
+
+
+# ── recovery mode ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+MODE: dict[str, Any] = {
+    "recovery_strategy": "checkpoint_restore",
+    "fallback_options": ["manual_intervention", "alternative_approach"],
+    "maintain_partial_progress": True,
+}
+
+
+def test_recovery_mode_keeps_the_strategy_the_fallbacks_in_order_and_what_is_finished(shop: Clocked) -> None:
+    made = strike(shop)
+    fail(shop, "it did not pass")
+
+    reply = shop.hub("shop_001", "recovery-mode", **MODE)
+    again = shop.hub("shop_001", "recovery-mode", **MODE)
+
+    told = shop.told("RECOVERY_INITIATED")
+    assert reply.result["status"] == "RECOVERING"
+    assert {name: told[name] for name in MODE} == MODE
+    assert told["kept_phases"] == ["plan"]
+    assert told["analysis_id"] == made
+    assert told["failed_phase"] == "move"
+    assert again.result["new"] is False
+    assert again.events == ()
+    with shop.log() as log:
+        row = log.workflow("shop_001")
+        assert row
+        assert row.status == "RECOVERING"
+
+
+def test_a_recovery_is_over_when_the_phase_that_failed_is_done(shop: Clocked) -> None:
+    fail(shop, "timed out")
+    shop.hub("shop_001", "recovery-mode", recovery_strategy="retry_operation")
+    shop.now += 30
+    shop.hub("start-phase", "shop_001", "tell")
+    shop.hub("complete-phase", "shop_001", "tell")
+    assert "RECOVERY_COMPLETED" not in shop.types()
+
+    shop.hub("start-phase", "shop_001", "move")
+    shop.now += 12
+    shop.hub("complete-phase", "shop_001", "move")
+
+    told = shop.told("RECOVERY_COMPLETED")
+    assert (told["seconds"], told["recovery_strategy"], told["by"]) == (42.0, "retry_operation", "shop_001")
+    with shop.writing() as tx:
+        assert recovery.rates(tx)["retry_operation"].share == 1.0
+
+
+def test_giving_up_fails_the_recovery(shop: Clocked) -> None:
+    fail(shop, "timed out")
+    shop.hub("shop_001", "recovery-mode", recovery_strategy="retry_operation")
+
+    shop.hub("cancel", "shop_001", reason="no use")
+
+    assert shop.told("RECOVERY_FAILED")["reason"] == "no use"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "recovery_strategy"),
+        ({"recovery_strategy": "hope"}, "recovery_strategy"),
+        ({**MODE, "fallback_options": ["prayer"]}, "fallback_options[0]"),
+        ({**MODE, "fallback_options": ["checkpoint_restore"]}, "fallback_options"),
+        ({**MODE, "maintain_partial_progress": "yes"}, "maintain_partial_progress"),
+        ({**MODE, "when": "now"}, "when"),
+        (MODE, "workflow_id"),
+    ],
+)
+def test_a_recovery_of_nothing_or_by_nothing_is_refused(shop: Clocked, body: dict[str, Any], field: str) -> None:
+    before = shop.types()
+
+    with pytest.raises(BadInput) as caught:
+        shop.hub("shop_001", "recovery-mode", **body)
+
+    assert caught.value.details["field"] == field
+    assert shop.types() == before
