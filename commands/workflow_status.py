@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -53,7 +52,7 @@ def handle(invocation: Invocation, app: App) -> Reply:
         none: dict[str, Any] = {"workflows": [], "total": 0, "by_status": {}}
         return Reply("workflow-status", "No workflow has run here yet.", none, next_steps=steps)
     with found:
-        return _several(found, detailed, everything)
+        return _several(found, app, detailed, everything)
 
 
 def _about_one(invocation: Invocation, app: App, flag: str) -> Reply:
@@ -112,14 +111,14 @@ def _about_driver(driven: str | None, holder: lease.Holder | None) -> tuple[str,
     return ("  Its driver is gone. What was finished is kept; a resume goes on from there.",) if driven else ()
 
 
-def _several(log: Log, detailed: bool, everything: bool) -> Reply:
+def _several(log: Log, app: App, detailed: bool, everything: bool) -> Reply:
     """Those that a person looks for first, and how many others there are; or all of them."""
     body: list[dict[str, Any]] = []
     lines: list[str] = []
     counts = log.count_workflows()
     for row in log.each_workflow() if everything else _chosen(log):
         body.append(_row(log, row))
-        lines.append(f"{_brief(log, row)}\n" if detailed else _line(body[-1]))
+        lines.append(f"{_brief(log, row, app.clock())}\n" if detailed else _line(body[-1]))
     total, more = sum(counts.values()), _left(counts, body)
     steps = [f"stretto workflow-status {told['workflow_id']}" for told in body[-1:]]
     if more:
@@ -130,11 +129,11 @@ def _several(log: Log, detailed: bool, everything: bool) -> Reply:
     return Reply("workflow-status", said, result, next_steps=tuple(steps))
 
 
-def _brief(log: Log, row: WorkflowRow) -> str:
+def _brief(log: Log, row: WorkflowRow, now: float) -> str:
     from stretto.state.show import brief
     from stretto.state.view import fold
 
-    return brief(fold(log.events(row.id)), time.time())
+    return brief(fold(log.events(row.id)), now)
 
 
 def _chosen(log: Log) -> list[WorkflowRow]:
