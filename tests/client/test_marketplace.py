@@ -27,6 +27,7 @@ KEPT_BY_THE_CLIENT = (
     ".claude/plugins/data/",  # empty
     ".claude/plugins/store/",  # of a plugin that it brings itself
     ".claude/settings.json",
+    ".claude/.last-cleanup",  # when it last took old ones of its files away
     ".claude/backups/",  # of ~/.claude.json
     ".claude/projects/",  # its transcripts
     ".claude/session-env/",  # what a session's shells were told at its start: by us, the name of the data folder
