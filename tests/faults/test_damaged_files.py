@@ -89,7 +89,7 @@ def flip(chance: random.Random, bytes_: bytearray) -> None:
 @pytest.mark.slow
 def test_a_flipped_bit_is_found_or_harms_nothing(made: Made, ledger: Ledger) -> None:
     tally, chance = ledger.tally("a bit flips in any file of the store", PROMISE), random.Random(5)
-    for _ in range(times(40, 500)):
+    for _ in range(times(30, 500)):
         hit(tally, made, chance.choice(files(made.store)), lambda bytes_: flip(chance, bytes_))
 
 
