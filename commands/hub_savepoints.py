@@ -5,15 +5,17 @@ import time
 from typing import Any
 
 from stretto.agents import savepoints as files
+from stretto.agents.repository import open_repository
 from stretto.commands.app import App
 from stretto.commands.coordinating import looking, workflow_named, writing
 from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
-from stretto.graph import coordination, intervals, savepoints
+from stretto.graph import coordination, intervals, points, savepoints
 from stretto.graph.savepoints import Kept, Savepoint
+from stretto.state import lease
 from stretto.state.chosen import chosen as settings
-from stretto.state.errors import BadInput
+from stretto.state.errors import BadInput, WorkflowDriven
 from stretto.state.rows import WorkflowRow
 from stretto.state.store import find_project
 
@@ -78,10 +80,51 @@ def restore(invocation: Invocation, app: App) -> Reply:
         raise BadInput("Which checkpoint?", field="checkpoint_id", next_steps=("… restore ID NAME",))
     with looking(app) as desk:
         row = coordination.row_of(desk.tx, workflow_named(invocation))
-        found, others = savepoints.find(desk.tx.database, row.id, asked)
+        found, others = points.find(desk.tx.database, row.id, asked)
         savepoints.check(found)
         savepoints.may_restore(row)
+        driven = row.runner != coordination.RUNNER
+        holder = lease.holder(desk.log, row.id) if driven else None
+    if holder and holder.alive:
+        raise WorkflowDriven(
+            f"Workflow {row.id!r} is driven by process {holder.pid} on {holder.host!r}; nothing was restored.",
+            next_steps=(f"stretto cancel {row.id}", f"stretto workflow-status {row.id}"),
+        )
+    if "commit" in found.snapshot:
+        return _stepped_back(invocation, app, row, found, others, alternative=alternative)
     return _restored(invocation, app, row, found, others, alternative=alternative)
+
+
+def _stepped_back(
+    invocation: Invocation, app: App, row: WorkflowRow, found: Savepoint, others: int, *, alternative: bool
+) -> Reply:
+    """A driven workflow goes back to a commit of its branch, which must be there; no file of the checkout changes."""
+    commit = str(found.snapshot["commit"])
+    _there(app, commit)
+    with writing(app) as desk:
+        facts = savepoints.restore(desk.tx, row, found, desk.capacity, (), alternative=alternative)
+    result: dict[str, Any] = {**facts, "commit": commit, "others_of_this_name": others}
+    lines = [
+        f"{row.id} stands again as at {found.name!r} ({found.at}): commit {commit[:12]} of its branch, which is there.",
+        "files: the checkout was not touched by it, and is not now; who takes the work up begins at that commit",
+        *([f"a place is kept for an alternative to {facts['alternative_for']}"] if "alternative_for" in facts else []),
+    ]
+    steps = (
+        f'stretto orchestrate "…" --continue-from={row.id} --strategy=conservative --recovery-mode',
+        f"stretto orchestrate --resume {row.id}",
+    )
+    return Reply("coordination-hub", "\n".join(lines), result, invocation.operation, row.id, tuple(desk.tx.ids), steps)
+
+
+def _there(app: App, commit: str) -> None:
+    async def looked() -> int:
+        repository = await open_repository(app.project, app.directory)
+        return (await repository.git.call("cat-file", "-e", f"{commit}^{{commit}}")).code
+
+    if asyncio.run(looked()):
+        raise savepoints.CheckpointDamaged(
+            f"The commit {commit[:12]} of this checkpoint is gone; nothing was restored."
+        )
 
 
 def _restored(

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 from stretto.graph import coordination
 from stretto.state import allocation, pool, wire
 from stretto.state.database import Database
-from stretto.state.errors import BadInput, InvalidTransition, NotFound, StoreDamaged
+from stretto.state.errors import BadInput, InvalidTransition, StoreDamaged
 from stretto.state.queries import last_seq
 from stretto.state.rows import WorkflowRow
 from stretto.state.transaction import Transaction
@@ -47,24 +47,6 @@ def savepoints(database: Database, workflow_id: str | None = None) -> list[Savep
     rows = database.read("savepoints", where, values)
     found = [Savepoint._make((*r[:5], json.loads(r[5]), r[6])) for r in rows]
     return sorted(found, key=lambda s: (s.snapshot["seq"], s.id))
-
-
-def find(database: Database, workflow_id: str, asked: str) -> tuple[Savepoint, int]:
-    """The checkpoint of this id, or the newest of this name; and how many others have the name.
-
-    Raises:
-        NotFound: There is none.
-    """
-    known = savepoints(database, workflow_id)
-    named = [s for s in known if s.id == asked] or [s for s in known if s.name == asked]
-    if not named:
-        raise NotFound(
-            f"Workflow {workflow_id!r} has no checkpoint {asked!r}.",
-            field="checkpoint_id",
-            allowed=[s.name for s in known],
-            next_steps=(f"stretto workflow-recovery list-checkpoints {workflow_id}",),
-        )
-    return named[-1], len(named) - 1
 
 
 class Kept(NamedTuple):
