@@ -179,7 +179,7 @@ def compare(invocation: Invocation, app: App) -> Reply:
         if not label:
             raise BadInput(f"Which period is the {name}?", field=name, allowed=LABELS)
     log, found = _finished(app, kind, "")
-    sides = {}
+    sides: dict[str, list[Metrics]] = {}
     for name, label in labels.items():
         when = period(label, log.events() if log else (), app.clock(), name)
         sides[name] = [m for m in found if when.holds(m.finished)]

@@ -25,6 +25,7 @@ CauseKind = Literal[
     "unknown",
 ]
 CAUSES: Final = get_args(CauseKind)
+UNKNOWN: Final[tuple[CauseKind]] = ("unknown",)
 Severity = Literal["critical", "high", "medium", "low"]
 SEVERITIES: Final = get_args(Severity)
 _BY_TYPE: Final[Mapping[str, CauseKind]] = {
@@ -59,7 +60,9 @@ _WORDS: Final[tuple[tuple[CauseKind, str], ...]] = (
     ("agent_failed", r"agent (?:failed|failure|died|crashed|was killed|stopped)|killed by signal|exit(?:ed)? code"),
 )
 """The words that name a cause; the first that are found decide."""
-_BY_WORDS: Final = tuple((kind, re.compile(rf"\b(?:{words})")) for kind, words in _WORDS)
+_BY_WORDS: Final[tuple[tuple[CauseKind, re.Pattern[str]], ...]] = tuple(
+    (kind, re.compile(rf"\b(?:{words})")) for kind, words in _WORDS
+)
 _TEXTS: Final = ("error", "error_type", "error_details", "failure_reason", "reason", "message", "error_code")
 _ENDS: Final = frozenset({"PHASE_COMPLETED", "PHASE_SKIPPED"})
 _CAUSAL: Final = frozenset({"RESOURCE_THRESHOLD", "SYSTEM_ERROR"})
@@ -131,7 +134,8 @@ def _made_good(open_: dict[str, list[Event]], done: Event) -> None:
 
 def primary_cause(incident: Incident) -> Cause:
     """The earliest event that names a cause, with those of the same kind as evidence; `unknown` if none does."""
-    named = [(event, kind) for event in incident.events if (kind := kind_of(event)) != "unknown"]
+    found: list[tuple[Event, CauseKind]] = [(event, kind_of(event)) for event in incident.events]
+    named: list[tuple[Event, CauseKind]] = [(event, kind) for event, kind in found if kind not in UNKNOWN]
     if not named:
         first = incident.events[0]
         return Cause("unknown", _component(first), words(first), tuple(e.event_id for e in incident.events))
@@ -146,7 +150,7 @@ def kind_of(event: Event) -> CauseKind:
         return "driver_died"
     said = words(event).lower().replace("_", " ")
     by_words = next((kind for kind, pattern in _BY_WORDS if pattern.search(said)), None)
-    return by_words or _BY_TYPE.get(event.type, "unknown")
+    return by_words or _BY_TYPE.get(event.type, UNKNOWN[0])
 
 
 def words(event: Event) -> str:

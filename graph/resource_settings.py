@@ -54,4 +54,5 @@ def resource_settings(database: Database) -> ResourceSettings:
 def policy_of(value: dict[str, Any]) -> Policy:
     """The policy that a stored one is, what it leaves out as in the default."""
     ranks = {name: Rank(**rank) for name, rank in value.get("ranks", {}).items()}
-    return Policy(**{**STRICT._asdict(), **value, "ranks": {**STRICT.ranks, **ranks}})
+    rest = {name: value[name] for name in ("ageing", "strict") if name in value}
+    return STRICT._replace(ranks={**STRICT.ranks, **ranks}, **rest)

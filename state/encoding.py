@@ -6,7 +6,7 @@ that stand for it are known. MessagePack has a list as its length and then its e
 """
 
 import struct
-from typing import Any
+from typing import Any, cast
 
 from stretto.state.documents import Serializer
 from stretto.state.reading import KINDS, Encoded
@@ -29,9 +29,11 @@ class Encoder:
 
     def encode(self, serde: Serializer, value: object) -> Encoded:
         """The same as `serde` makes of the value. TypeError for what would not be loaded again."""
-        if type(value) is list and len(value) > _FEW and self._messages.issuperset(map(type, value)):
-            return "msgpack", b"".join([_head(len(value)), *(self._message(serde, each) for each in value)])
-        return _plain(serde, value)
+        if type(value) is list and len(cast("list[object]", value)) > _FEW:
+            items = cast("list[object]", value)
+            if self._messages.issuperset(map(type, items)):
+                return "msgpack", b"".join([_head(len(items)), *(self._message(serde, each) for each in items)])
+        return _plain(serde, cast("object", value))
 
     def _message(self, serde: Serializer, message: Any) -> bytes:
         held = _held(serde, message)

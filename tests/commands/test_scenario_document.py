@@ -154,8 +154,10 @@ def test_any_lines_are_read_or_refused_and_each_step_stands_where_it_says(lines:
     except BadInput:
         found = ()
 
-    for one in (step for example in found for step in (*example.steps, *example.expected)):
-        assert lines[one.line - 1].strip().startswith(one.text.split("\n")[0].strip()[:20])
+    places = [(one.line, one.text) for example in found for one in example.steps]
+    places += [(one.line, one.text) for example in found for one in example.expected]
+    for line, text in places:
+        assert lines[line - 1].strip().startswith(text.split("\n")[0].strip()[:20])
 
 
 @pytest.mark.parametrize(

@@ -59,16 +59,12 @@ def read_trace(path: Path) -> list[Call]:
 def _calls(raw: bytes) -> Iterator[Call]:
     place = 0
     while place < len(raw):
-        kind, failed, path, other, at, length = _HEAD.unpack_from(raw, place)
+        kind, failed, path, behind, at, length = _HEAD.unpack_from(raw, place)
         place += _HEAD.size
-        ends = (place + path, place + path + other)
+        ends = (place + path, place + path + behind)
         length = length if kind in b"wa" else 0
-        texts = raw[place : ends[0]].decode(), raw[ends[0] : ends[1]].decode()
-        yield Call(
-            kind.decode(),
-            bool(failed),
-            *(text and normpath(text) for text in texts),
-            at,
-            raw[ends[1] : ends[1] + length],
+        one, other = (
+            text and normpath(text) for text in (raw[place : ends[0]].decode(), raw[ends[0] : ends[1]].decode())
         )
+        yield Call(kind.decode(), bool(failed), one, other, at, raw[ends[1] : ends[1] + length])
         place = ends[1] + length

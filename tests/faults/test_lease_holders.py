@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -44,7 +44,7 @@ print(refused, flush=True)
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Log]:
+def log(tmp_path: Path) -> Generator[Log]:
     with Log.open(tmp_path, durability="process") as opened:
         with opened.write() as tx:
             tx.create_workflow(W, kind="feature", description="Add a shop", spec={}, runner="r")
@@ -52,7 +52,7 @@ def log(tmp_path: Path) -> Iterator[Log]:
 
 
 @contextmanager
-def driving(store: Path) -> Iterator[subprocess.Popen[str]]:
+def driving(store: Path) -> Generator[subprocess.Popen[str]]:
     argv = [sys.executable, "-c", DRIVER, str(store)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout
