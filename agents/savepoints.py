@@ -64,6 +64,27 @@ async def give_back(project: Path, store: Path, tree: str) -> Restored:
     )
 
 
+async def verify(project: Path, store: Path, tree: str) -> None:
+    """Read all that was kept, and hold it against its name.
+
+    Raises:
+        StoreDamaged: Something of it is damaged or gone.
+    """
+    git = shadow.shadow_git(project, store)
+    await _folders(git, tree)
+    ran = await git.call("ls-tree", "-r", "-z", "--format=%(objectname)", tree)
+    if ran.code:
+        raise _damaged(tree)
+    await _objects(git, split(ran.stdout))
+
+
+async def forget(project: Path, store: Path, workflow_id: str, trees: Sequence[str]) -> None:
+    """Let git take away what was kept, when it next tidies."""
+    git = shadow.shadow_git(project, store)
+    async with file_lock(git.told.with_suffix(".lock")):
+        await move(git, *(Move(_ref(workflow_id, tree), None) for tree in dict.fromkeys(trees)))
+
+
 def _ref(workflow_id: str, tree: str) -> str:
     return own_ref(workflow_id, f"savepoints/{tree}")
 

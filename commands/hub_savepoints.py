@@ -100,7 +100,7 @@ def _stepped_back(
 ) -> Reply:
     """A driven workflow goes back to a commit of its branch, which must be there; no file of the checkout changes."""
     commit = str(found.snapshot["commit"])
-    _there(app, commit)
+    there(app, commit)
     with writing(app) as desk:
         facts = savepoints.restore(desk.tx, row, found, desk.capacity, (), alternative=alternative)
     result: dict[str, Any] = {**facts, "commit": commit, "others_of_this_name": others}
@@ -116,7 +116,13 @@ def _stepped_back(
     return Reply("coordination-hub", "\n".join(lines), result, invocation.operation, row.id, tuple(desk.tx.ids), steps)
 
 
-def _there(app: App, commit: str) -> None:
+def there(app: App, commit: str) -> None:
+    """Whether a commit of a workflow's branch is in the repository.
+
+    Raises:
+        CheckpointDamaged: It is not.
+    """
+
     async def looked() -> int:
         repository = await open_repository(app.project, app.directory)
         return (await repository.git.call("cat-file", "-e", f"{commit}^{{commit}}")).code

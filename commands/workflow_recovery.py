@@ -152,7 +152,17 @@ OPERATIONS: dict[str, Handle] = {
     "impact-assessment": impact_assessment,
     "recovery-plan": recovery_plan,
 }
-ELSEWHERE: dict[str, str] = {}
+_HERE = "recovery_checkpoints"
+ELSEWHERE: dict[str, str] = {
+    "list-checkpoints": f"{_HERE}:list_checkpoints",
+    "validate-checkpoint": f"{_HERE}:validate_checkpoint",
+    "create-checkpoint": f"{_HERE}:create_checkpoint",
+    "cleanup-checkpoints": f"{_HERE}:cleanup",
+    "restore": f"{_HERE}:restore",
+    "rollback": f"{_HERE}:restore",
+    "validate-state": f"{_HERE}:validate_state",
+    "backup-state": f"{_HERE}:backup_state",
+}
 """Operations that another module has, as `module:function` of `stretto.commands`."""
 
 

@@ -49,6 +49,15 @@ def savepoints(database: Database, workflow_id: str | None = None) -> list[Savep
     return sorted(found, key=lambda s: (s.snapshot["seq"], s.id))
 
 
+def remove(tx: Transaction, row: WorkflowRow, gone: Sequence[Savepoint]) -> None:
+    """Forget checkpoints, and say so in the log. The trees that hold their files are the caller's."""
+    for one in gone:
+        tx.database.execute("DELETE FROM savepoints WHERE id = ?", (one.id,))
+    if gone:
+        facts = {"checkpoints_removed": [one.id for one in gone]}
+        tx.event("WORKFLOW_STATE_UPDATED", row.id, row.phase, facts)
+
+
 class Kept(NamedTuple):
     """The project's files as they are: the tree that holds them, and how many seconds it took to make it."""
 
