@@ -7,6 +7,7 @@ from stretto.commands.app import App, require_supported
 from stretto.commands.coordinating import default_capacity, writing
 from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
+from stretto.commands.recovery_telling import recovery_success
 from stretto.commands.reply import Reply
 from stretto.commands.workflows import find
 from stretto.graph import coordination, metrics, tracking
@@ -276,4 +277,5 @@ OPERATIONS: dict[str, Callable[[Invocation, App], Reply]] = {
     "allocation-efficiency": allocation_efficiency,
     "benchmark": benchmark,
     "compare-optimization": compare,
+    "recovery-success": recovery_success,
 }

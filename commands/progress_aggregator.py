@@ -9,6 +9,7 @@ from stretto.commands.coordinating import default_capacity, writing
 from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
 from stretto.commands.progress_words import dashboard, lines_of, markdown, percent, told
+from stretto.commands.recovery_telling import recovery_analysis
 from stretto.commands.reply import Reply
 from stretto.graph import admission, bottlenecks, progress
 from stretto.graph.accuracy import start_accuracy
@@ -407,4 +408,5 @@ OPERATIONS: dict[str, Callable[[Invocation, App], Reply]] = {
     "bottleneck-analysis": bottleneck_analysis,
     "priority-analysis": priority_analysis,
     "resource-prediction-accuracy": prediction_accuracy,
+    "recovery-analysis": recovery_analysis,
 }

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from stretto.state.figures import WorkflowView
 
 CONTROL = frozenset({"pause", "resume", "skip", "priority", "checkpoint", "reason", "name"})
-SUPPORTED = frozenset({"detailed", "all", "include-dependencies", "subscribe", "events"}) | CONTROL
+RECOVERY = frozenset({"recovery-report", "lessons-learned"})
+SUPPORTED = frozenset({"detailed", "all", "include-dependencies", "subscribe", "events", *RECOVERY}) | CONTROL
 COORDINATED = "coordinated"
 """The runner of workflows that commands move, as `graph.coordination` names it."""
 SHOWN = 20
@@ -65,6 +66,11 @@ def _about_one(invocation: Invocation, app: App, flag: str) -> Reply:
             from stretto.commands.status_control import control
 
             return control(invocation, app, row)
+        if asked := invocation.flags.keys() & RECOVERY:
+            from stretto.commands.recovery_telling import recovery_report_of
+
+            report, lessons = "recovery-report" in asked, "lessons-learned" in asked
+            return recovery_report_of(app, row.id, report=report, lessons=lessons)
         if "subscribe" in invocation.flags:
             from stretto.commands.status_subscribe import subscribe
 

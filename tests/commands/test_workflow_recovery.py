@@ -235,3 +235,70 @@ def test_a_recovery_of_nothing_or_by_nothing_is_refused(shop: Clocked, body: dic
 
     assert caught.value.details["field"] == field
     assert shop.types() == before
+
+
+# ── how it went ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_recovery_is_told_with_its_times_and_events(shop: Clocked) -> None:
+    shop.hub("create", "after_002", dependencies=["shop_001"])
+    shop.now += 100
+    fail(shop, "connection refused")
+    shop.now += 10
+    shop.hub("shop_001", "recovery-mode", **MODE)
+    shop.now += 20
+
+    before = shop.run("progress-aggregator", "recovery-analysis", "shop_001", learning_for_prevention=True)
+    again = shop.run("progress-aggregator", "recovery-analysis", "shop_001", learning_for_prevention=True)
+    shop.hub("shop_001", "restore", checkpoint_id="pre_move", prepare_alternative=True)
+    shop.hub("start-phase", "shop_001", "move")
+    shop.now += 30
+    shop.hub("complete-phase", "shop_001", "move")
+    after = shop.run("performance-monitor", "recovery-success", "shop_001")
+
+    assert before.result["since_failure"] == 30
+    assert before.result["recovery_seconds"] is None
+    assert before.result["delay"] == {"seconds": 30, "workflows": {"after_002": 30}}
+    assert before.result["learned"]["patterns"][0]["cause"] == "external_error"
+    assert again.events == ()
+    assert after.result["recovered"] is True
+    assert after.result["recovery_seconds"] == 60
+    assert after.result["lost_work_seconds"] == 100
+    assert after.result["success"] == {"n": 1, "share": 1.0}
+    assert set(after.result["explained_by"]) <= {e.event_id for e in shop.events()}
+
+
+def test_the_report_has_events_behind_every_line(shop: Clocked) -> None:
+    fail(shop, "connection refused")
+    shop.hub("shop_001", "recovery-mode", **MODE)
+    shop.hub("shop_001", "restore", checkpoint_id="pre_move", prepare_alternative=True)
+
+    reply = shop.run("workflow-status", "shop_001", "--recovery-report", "--lessons-learned")
+
+    ids = {e.event_id for e in shop.events()}
+    recovered, lessons = reply.result["recovery"], reply.result["lessons"]
+    assert recovered["timeline"][0]["what"].split()[0] == "PHASE_FAILED"
+    assert {m["event_id"] for m in recovered["timeline"]} <= ids
+    assert recovered["strategy"] == "checkpoint_restore"
+    assert recovered["recovered"] is None
+    assert recovered["degradation"] is None
+    assert lessons
+    assert all(lesson["events"] and set(lesson["events"]) <= ids for lesson in lessons)
+    assert any("kept plan" in lesson["text"] for lesson in lessons)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("progress-aggregator", "recovery-analysis", "shop_001"),
+        ("performance-monitor", "recovery-success", "shop_001"),
+        ("workflow-status", "shop_001", "--recovery-report"),
+    ],
+)
+def test_of_a_workflow_that_has_not_failed_nothing_is_told(shop: Clocked, line: tuple[str, ...]) -> None:
+    before = shop.types()
+
+    with pytest.raises(BadInput, match="Nothing that failed"):
+        shop.run(*line)
+
+    assert shop.types() == before
