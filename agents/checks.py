@@ -87,6 +87,7 @@ class _Bench:
     seconds: float | None
     execute: Execute
     folder: Path
+    under: tuple[str, ...] = ()
 
     @property
     def variables(self) -> dict[str, str]:
@@ -110,12 +111,13 @@ async def run_checks(
     environment: ProjectEnvironment,
     seconds: float | None,
     execute: Execute,
+    under: Sequence[str] = (),
 ) -> CheckReport:
     """Run `commands`, one after the other, in the folder `cwd` of the workspace `root`; each for `seconds` at most.
 
     Commands are split as POSIX words, never run by a shell. pytest and unittest run under the probe: their counts are
     read from their results, finding no test is a failure, and so is running the main checkout's code. Of any other
-    program the exit code decides.
+    program the exit code decides. `under` are words for Python before the `-m` of pytest or unittest.
     """
     results: list[CheckResult] = []
     for command in commands:
@@ -128,6 +130,7 @@ async def run_checks(
                 seconds=seconds,
                 execute=execute,
                 folder=Path(folder),
+                under=tuple(under),
             )
             results.append(await _check(bench, command))
     return CheckReport(tuple(results))
@@ -164,7 +167,7 @@ def _resolved(argv: Sequence[str]) -> Sequence[str]:
 async def _pytest(bench: _Bench, command: str, arguments: Sequence[str]) -> CheckResult:
     xml = bench.folder / "junit.xml"
     plugin = ("-p", "stretto_probe", f"--junitxml={xml}")
-    argv = (str(bench.environment.python), "-m", "pytest", *_before_dashes(arguments, plugin))
+    argv = (str(bench.environment.python), *bench.under, "-m", "pytest", *_before_dashes(arguments, plugin))
     try:
         ended = await _run(bench, argv, bench.probing())
     except StrettoError as error:
@@ -185,7 +188,7 @@ def _before_dashes(arguments: Sequence[str], added: Sequence[str]) -> list[str]:
 
 
 async def _unittest(bench: _Bench, command: str, arguments: Sequence[str]) -> CheckResult:
-    argv = (str(bench.environment.python), "-m", "stretto_probe", *arguments)
+    argv = (str(bench.environment.python), *bench.under, "-m", "stretto_probe", *arguments)
     try:
         ended = await _run(bench, argv, bench.probing())
     except StrettoError as error:

@@ -3,22 +3,30 @@
 import asyncio
 import os
 import shlex
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from stretto.agents.checks import CheckReport, run_checks
+from stretto.agents.coverage import cover
 from stretto.agents.detect import detect_test_command
 from stretto.agents.environment import find_environment
 from stretto.agents.process import run as execute
 from stretto.agents.proof import as_data, summary
 from stretto.commands.app import App, require_supported
+from stretto.commands.attaching import Attached, attach, record
 from stretto.commands.development import one_text
 from stretto.commands.invocation import Invocation
 from stretto.commands.launch import settings_of
+from stretto.commands.measuring import Place, areas, benchmarks, kinds, lines
 from stretto.commands.reply import Reply
 from stretto.state.errors import BadInput
 from stretto.state.store import find_project
 from stretto.state.units import seconds
 
-SUPPORTED = frozenset({"timeout"})
+SUPPORTED = frozenset({"timeout", "comprehensive", "workflow-context"})
 WHOLE = ("all", "suite")
 DEFAULT_SECONDS = 1800.0
 
@@ -37,25 +45,45 @@ def handle(invocation: Invocation, app: App) -> Reply:
             field="level",
             next_steps=(f"stretto test {shlex.quote(target)}",),
         )
-    return run_tests(invocation, app, target)
+    wanted = {"coverage", "kinds"} if "comprehensive" in invocation.flags else set[str]()
+    return run_tests(invocation, app, target, wanted)
 
 
-def run_tests(invocation: Invocation, app: App, target: str) -> Reply:
-    """Run the tests of a target in the checkout, or all of them, and count."""
+def run_tests(invocation: Invocation, app: App, target: str, wanted: AbstractSet[str] = frozenset()) -> Reply:
+    """Run the tests of a target in the checkout, or all of them, and count; `wanted` names what else to measure.
+
+    What is measured belongs to a workflow: the one of `--workflow-context`, or the one that is open.
+    """
+    to = attach(invocation, app) if wanted or "workflow-context" in invocation.flags else Attached()
     limit = seconds(str(invocation.flags["timeout"]), "--timeout") if "timeout" in invocation.flags else DEFAULT_SECONDS
-    report = asyncio.run(_report(app, target, limit))
+    report, measured = asyncio.run(_report(app, target, limit, wanted))
     command = report.results[0].command
+    bench: Any = measured.get("performance")
+    slow = isinstance(bench, dict) and bool(bench["problem"])
+    passed = report.passed and not slow
     text = summary(report) if report.passed else f"{summary(report)}\n\n{report.text}"
+    counts = report.results[0].tests
+    tests = {"tests": {k: getattr(counts, k) for k in ("tests", "failures", "errors", "skipped")}} if counts else {}
+    events = record(app, to, {"tests_passing": report.passed, **tests, **_brief(measured)})
     return Reply(
         command=invocation.command,
-        text=text,
-        result=as_data(report),
-        next_steps=() if report.passed or not report.results[0].ran else (f'stretto debug "{command} fails"',),
-        exit_code=0 if report.passed else 1,
+        text="\n".join([text, *lines(measured), *([to.notice] if to.notice else [])]),
+        result={**as_data(report), **measured},
+        workflow_id=to.workflow_id,
+        events=events,
+        next_steps=() if passed or not report.results[0].ran else (f'stretto debug "{command} fails"',),
+        exit_code=0 if passed else 1,
     )
 
 
-async def _report(app: App, target: str, limit: float) -> CheckReport:
+def _brief(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures as an event holds them: what a benchmark printed stays in the reply."""
+    bench = measured.get("performance")
+    short = {"performance": {k: v for k, v in bench.items() if k != "output"}} if isinstance(bench, dict) else {}
+    return {**measured, **short}
+
+
+async def _report(app: App, target: str, limit: float, wanted: AbstractSet[str]) -> tuple[CheckReport, dict[str, Any]]:
     root = find_project(app.project)
     environment = await find_environment(root, app.project, os.environ, execute)
     found = await detect_test_command(app.project, environment, execute, settings_of(app).test)
@@ -66,9 +94,32 @@ async def _report(app: App, target: str, limit: float) -> CheckReport:
             next_steps=('Put test = "python -m pytest" (or the like) in .stretto/config.toml.',),
         )
     command = command_for(app, found.command, target)
-    return await run_checks(
-        (command,), root=root, cwd=app.project, environment=environment, seconds=limit, execute=execute
-    )
+    place = Place(root, app.project, environment, limit)
+    measured: dict[str, Any] = {}
+    if "coverage" not in wanted:
+        coverage = None
+        report = await run_checks(
+            (command,), root=root, cwd=app.project, environment=environment, seconds=limit, execute=execute
+        )
+    else:
+        with TemporaryDirectory(prefix="stretto-coverage-") as folder:
+            report, coverage = await cover(
+                command,
+                Path(folder),
+                root=root,
+                cwd=app.project,
+                environment=environment,
+                seconds=limit,
+                execute=execute,
+            )
+        measured["coverage"] = coverage.told()
+    if "kinds" in wanted:
+        measured["kinds"] = await kinds(place, found.command, command.removeprefix(found.command).strip())
+    if "areas" in wanted:
+        measured["affected_areas"] = await areas(place, coverage)
+    if "performance" in wanted:
+        measured["performance"] = await benchmarks(place)
+    return report, measured
 
 
 def command_for(app: App, command: str, target: str) -> str:
