@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from os.path import normpath
 from pathlib import Path
 from typing import NamedTuple
@@ -59,12 +60,14 @@ def read_trace(path: Path) -> list[Call]:
 def _calls(raw: bytes) -> Iterator[Call]:
     place = 0
     while place < len(raw):
-        kind, failed, path, behind, at, length = _HEAD.unpack_from(raw, place)
+        kind, failed, path, other, at, length = _HEAD.unpack_from(raw, place)
         place += _HEAD.size
-        ends = (place + path, place + path + behind)
+        ends = (place + path, place + path + other)
         length = length if kind in b"wa" else 0
-        one, other = (
-            text and normpath(text) for text in (raw[place : ends[0]].decode(), raw[ends[0] : ends[1]].decode())
-        )
-        yield Call(kind.decode(), bool(failed), one, other, at, raw[ends[1] : ends[1] + length])
+        name, other_name = (normpath(text) if text else "" for text in _texts(raw, place, *ends))
+        yield Call(kind.decode(), bool(failed), name, other_name, at, raw[ends[1] : ends[1] + length])
         place = ends[1] + length
+
+
+def _texts(raw: bytes, *cuts: int) -> tuple[str, ...]:
+    return tuple(raw[start:end].decode() for start, end in pairwise(cuts))

@@ -136,7 +136,8 @@ def test_a_migration_may_be_killed_at_any_call_three_times_over(forks: Forks, tm
         copy(base, project)
         codes.clear()
         for further in range(3):
-            codes.append(forks.do("migrate", project, Fault("kill", CHANGES, number + further)))
+            fault = Fault("kill", CHANGES, number + further)
+            codes.append(forks.do("migrate", project, fault, durability="process"))
             if codes[-1] == -9:
                 with row.injection():
                     assert migrating.look(copy(project, tmp_path / "copy")) == undisturbed

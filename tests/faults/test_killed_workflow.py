@@ -120,7 +120,7 @@ def test_the_resume_of_a_workflow_may_be_killed_at_a_system_call_three_times_ove
 ) -> None:
     row = ledger.tally("SIGKILL at a system call by which `--resume` changes the store, three times in a row", KEPT)
     chance = random.Random(seed)
-    for number in range(times(1, 40)):
+    for number in range(times(1, 25)):
         with made(tmp_path / str(number), warms[0]) as bench, ExitStack() as held:
             chaos = Chaos(bench)
             driver = bench.start()

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -44,7 +44,7 @@ print(refused, flush=True)
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Generator[Log]:
+def log(tmp_path: Path) -> Iterator[Log]:
     with Log.open(tmp_path, durability="process") as opened:
         with opened.write() as tx:
             tx.create_workflow(W, kind="feature", description="Add a shop", spec={}, runner="r")
