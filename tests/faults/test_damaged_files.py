@@ -89,7 +89,7 @@ def flip(chance: random.Random, bytes_: bytearray) -> None:
 @pytest.mark.slow
 def test_a_flipped_bit_is_found_or_harms_nothing(made: Made, ledger: Ledger) -> None:
     tally, chance = ledger.tally("a bit flips in any file of the store", PROMISE), random.Random(5)
-    for _ in range(times(30, 500)):
+    for _ in range(times(20, 500)):
         hit(tally, made, chance.choice(files(made.store)), lambda bytes_: flip(chance, bytes_))
 
 
@@ -99,7 +99,7 @@ def test_a_file_that_is_cut_off_is_found_or_nothing_is_missing(made: Made, ledge
     for file in files(made.store):
         size = (made.store / file).stat().st_size
         ends = {*range(0, size, PAGE), *(chance.randrange(size) for _ in range(4))}
-        for end in chance.sample(sorted(ends), min(len(ends), times(2, 40))):
+        for end in chance.sample(sorted(ends), min(len(ends), times(1, 40))):
             hit(tally, made, file, lambda bytes_: bytes_.__delitem__(slice(end, None)))  # noqa: B023 - called at once
 
 
@@ -108,7 +108,7 @@ def test_a_zeroed_page_is_found_or_was_not_in_use(made: Made, ledger: Ledger) ->
     tally, chance = ledger.tally("a page is zeroed, or filled with noise", PROMISE), random.Random(7)
     for file in files(made.store):
         pages = range(0, (made.store / file).stat().st_size, PAGE)
-        for page in chance.sample(pages, min(len(pages), times(2, 30))):
+        for page in chance.sample(pages, min(len(pages), times(1, 30))):
             noise = chance.choice([bytes(PAGE), chance.randbytes(PAGE)])
             hit(tally, made, file, lambda bytes_: overwrite(bytes_, page, noise))  # noqa: B023 - called at once
 
@@ -117,7 +117,7 @@ def test_a_zeroed_page_is_found_or_was_not_in_use(made: Made, ledger: Ledger) ->
 def test_a_damaged_header_is_found_or_says_nothing_that_is_used(made: Made, ledger: Ledger) -> None:
     tally, chance = ledger.tally("a byte of a file's header is another", PROMISE), random.Random(8)
     for file in files(made.store):
-        for place in chance.sample(range(100), times(3, 40)):
+        for place in chance.sample(range(100), times(1, 40)):
             hit(tally, made, file, lambda bytes_: overwrite(bytes_, place, chance.randbytes(1)))  # noqa: B023
 
 
