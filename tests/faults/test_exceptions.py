@@ -134,15 +134,23 @@ def test_a_write_of_the_log_that_is_cut_off_leaves_what_was_there(log: Log, ledg
     assert log.verify() == log.last_seq()
 
 
-@pytest.mark.parametrize("size", [*SIZES[:-1], LARGE])
-@pytest.mark.parametrize("error", [Mishap, KeyboardInterrupt, MemoryError])
+ERRORS = (Mishap, KeyboardInterrupt, MemoryError)
+
+
+@pytest.mark.parametrize(
+    ("size", "error"),
+    [
+        *((size, error) for size in SIZES[:-1] for error in ERRORS),
+        pytest.param(SIZES[-1], Mishap, marks=pytest.mark.slow),
+    ],
+)
 def test_an_exception_in_a_transaction_leaves_what_was_there(
     log: Log, ledger: Ledger, size: int, error: type[BaseException]
 ) -> None:
     tally = ledger.tally("an exception between two steps of a transaction of the log, 1 B to 5 MB", PROMISE)
     log_write(log, OLD * size)()
     before = rows(log.directory / "events.db")
-    for after in range(6) if size < SIZES[-1] else (0, 4) if error is Mishap else ():
+    for after in range(6) if size < SIZES[-1] else (0, 4):
         with tally.injection():
             with pytest.raises(error):
                 write_until(log, NEW * size, after, error)
