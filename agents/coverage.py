@@ -56,13 +56,15 @@ async def cover(
         return report, Coverage(why=ABSENT)
     parts = [str(part) for part in sorted(folder.glob("coverage.data.*"))]
     asked = [["combine", "-q", *parts]] if parts and not data.exists() else []
+    told = ""
     for words in [*asked, ["json", "-q", "-i", "-o", str(found)]]:
         argv = [python, "-m", "coverage", words[0], f"--data-file={data}", *words[1:]]
         said = await execute(argv, cwd=cwd, env=variables, timeout=_SECONDS)
+        told = (said.stdout + said.stderr).decode(errors="replace")
     try:
         return report, _read(json.loads(found.read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
-        why = (said.stdout + said.stderr).decode(errors="replace").strip().partition("\n")[0]
+        why = told.strip().partition("\n")[0]
         return report, Coverage(why=f"coverage.py measured nothing in `{command}`" + (f" ({why})" if why else ""))
 
 

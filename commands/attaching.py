@@ -50,11 +50,11 @@ def record(app: App, to: Attached, figures: Mapping[str, Any]) -> tuple[str, ...
     name = to.workflow_id
     with open_log(app) as log:
         told = any(e.type == "TESTING_COMPLETED" for e in log.events(name))
-        known = {**(log.fact(name, MEASURED) or {}), **figures}
+        known: dict[str, Any] = {**(log.fact(name, MEASURED) or {}), **figures}
         with log.write() as tx:
             tx.put_fact(name, MEASURED, known)
             tx.event("METRICS_RECORDED", name, PHASE, {"metrics": dict(figures)})
-            both = {k: known[k] for k in ("coverage", "security_passed") if k in known}
+            both: dict[str, Any] = {k: known[k] for k in ("coverage", "security_passed") if k in known}
             if len(both) == 2 and not isinstance(both["coverage"], str) and not told:
                 tx.event("TESTING_COMPLETED", name, PHASE, both)
         return tuple(tx.ids)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from stretto.agents.checks import CheckReport, run_checks
 from stretto.agents.coverage import cover
@@ -59,7 +59,7 @@ def run_tests(invocation: Invocation, app: App, target: str, wanted: AbstractSet
     report, measured = asyncio.run(_report(app, target, limit, wanted))
     command = report.results[0].command
     bench: Any = measured.get("performance")
-    slow = isinstance(bench, dict) and bool(bench["problem"])
+    slow = isinstance(bench, dict) and bool(cast("dict[str, Any]", bench)["problem"])
     passed = report.passed and not slow
     text = summary(report) if report.passed else f"{summary(report)}\n\n{report.text}"
     counts = report.results[0].tests
@@ -78,9 +78,11 @@ def run_tests(invocation: Invocation, app: App, target: str, wanted: AbstractSet
 
 def _brief(measured: Mapping[str, Any]) -> dict[str, Any]:
     """The figures as an event holds them: what a benchmark printed stays in the reply."""
-    bench = measured.get("performance")
-    short = {"performance": {k: v for k, v in bench.items() if k != "output"}} if isinstance(bench, dict) else {}
-    return {**measured, **short}
+    bench: Any = measured.get("performance")
+    if not isinstance(bench, dict):
+        return dict(measured)
+    kept = cast("dict[str, Any]", bench)
+    return {**measured, "performance": {k: v for k, v in kept.items() if k != "output"}}
 
 
 async def _report(app: App, target: str, limit: float, wanted: AbstractSet[str]) -> tuple[CheckReport, dict[str, Any]]:

@@ -149,8 +149,10 @@ def kind_of(event: Event) -> CauseKind:
     if event.type == "WORKFLOW_RESUMED":
         return "driver_died"
     said = words(event).lower().replace("_", " ")
-    by_words = next((kind for kind, pattern in _BY_WORDS if pattern.search(said)), None)
-    return by_words or _BY_TYPE.get(event.type, UNKNOWN[0])
+    for kind, pattern in _BY_WORDS:
+        if pattern.search(said):
+            return kind
+    return _BY_TYPE.get(event.type, UNKNOWN[0])
 
 
 def words(event: Event) -> str:

@@ -29,11 +29,12 @@ class Encoder:
 
     def encode(self, serde: Serializer, value: object) -> Encoded:
         """The same as `serde` makes of the value. TypeError for what would not be loaded again."""
-        if type(value) is list and len(cast("list[object]", value)) > _FEW:
-            items = cast("list[object]", value)
-            if self._messages.issuperset(map(type, items)):
-                return "msgpack", b"".join([_head(len(items)), *(self._message(serde, each) for each in items)])
-        return _plain(serde, cast("object", value))
+        if type(value) is list and self._are_messages(items := cast("list[Any]", value)):
+            return "msgpack", b"".join([_head(len(items)), *(self._message(serde, each) for each in items)])
+        return _plain(serde, cast("Any", value))
+
+    def _are_messages(self, items: list[Any]) -> bool:
+        return len(items) > _FEW and self._messages.issuperset(map(type, items))
 
     def _message(self, serde: Serializer, message: Any) -> bytes:
         held = _held(serde, message)
