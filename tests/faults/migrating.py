@@ -22,14 +22,15 @@ def first_release(project: Path) -> None:
     life.live(project / "today", "process", life.nobody)
     with closing(sqlite3.connect(store / "events.db")) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript((DATA / "events_v1.sql").read_text("utf-8"))
+        connection.executescript((DATA / "schemas" / "v1.sql").read_text("utf-8"))
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         connection.execute("ATTACH ? AS today", (str(store_in(project / "today") / "events.db"),))
         for table in tables:
             connection.execute(f"INSERT INTO main.{table} SELECT * FROM today.{table}")
         connection.commit()
     shutil.rmtree(project / "today")
-    shutil.copyfile(DATA / "checkpoints_1.db", store / "checkpoints" / "cache.db")
+    with closing(sqlite3.connect(store / "checkpoints" / "cache.db")) as connection:
+        connection.executescript((DATA / "checkpoints" / "1.sql").read_text("utf-8"))
 
 
 def migrate(project: Path, durability: Durability, say: Acknowledge) -> None:
