@@ -29,9 +29,9 @@ class Encoder:
 
     def encode(self, serde: Serializer, value: object) -> Encoded:
         """The same as `serde` makes of the value. TypeError for what would not be loaded again."""
-        if type(value) is list and self._are_messages(items := cast("list[Any]", value)):
+        if value.__class__ is list and self._are_messages(items := cast("list[Any]", value)):
             return "msgpack", b"".join([_head(len(items)), *(self._message(serde, each) for each in items)])
-        return _plain(serde, cast("Any", value))
+        return _plain(serde, value)
 
     def _are_messages(self, items: list[Any]) -> bool:
         return len(items) > _FEW and self._messages.issuperset(map(type, items))
