@@ -151,18 +151,15 @@ class BlobStore:
         return None if found is None else self._unsealed(key, found)
 
     def add(self, key: bytes, value: bytes, expires: float | None = None) -> Row | None:
-        """Store `value` under a key that has none yet; None, and nothing is stored, if it has one."""
+        """Store `value` under a key that has none yet; None, and nothing is stored, if it has one. In a transaction."""
         sealed, row = seal(key, value)
-        if not self._ask(Table.insert, key, sealed, expires):
-            return None
-        self._remember(key, sealed, row)
-        return row
+        return row if self._table.insert(key, sealed, expires) else None
 
     def set(self, key: bytes, value: bytes, expires: float | None = None) -> Row:
-        """Store `value`, replacing what was there."""
+        """Store `value`, replacing what was there. In a transaction."""
         sealed, row = seal(key, value)
-        if not self._ask(Table.insert, key, sealed, expires):
-            self._ask(Table.replace, key, sealed, expires)
+        if not self._table.insert(key, sealed, expires):
+            self._table.replace(key, sealed, expires)
         return row
 
     def rows(self, span: Range) -> list[tuple[bytes, Row]]:
@@ -174,8 +171,11 @@ class BlobStore:
         return {key: unseal(key, value) for key, value in self._ask(Table.values, keys, at).items()}
 
     def add_bare(self, key: bytes, value: bytes) -> bool:
-        """Store bytes that are not sealed, since their key says what they are; whether the key was new."""
-        return self._ask(Table.insert, key, value)
+        """Store bytes that are not sealed, since their key says what they are; whether the key was new.
+
+        In a transaction.
+        """
+        return self._table.insert(key, value)
 
     def bare(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The bytes under those keys that are there. Nothing is verified: that is for the caller."""
@@ -209,6 +209,11 @@ class BlobStore:
         """A number that is another one once another process has written to the store."""
         return self._ask(Table.changes_of_others)
 
+    @property
+    def version(self) -> int:
+        """In a transaction, the same number without asking for it. -1 where the transaction before it failed."""
+        return self._table.version
+
     def _ask(self, question: Callable[Concatenate[Table, P], T], *args: P.args, **named: P.kwargs) -> T:
         """Have the table do something, one thread at a time."""
         with self._lock:
@@ -224,15 +229,11 @@ class BlobStore:
         if known is not None and known[0] == sealed:
             return known[1]
         row = unseal(key, sealed)
-        self._remember(key, sealed, row)
+        if len(row.value) <= _WORTH_REMEMBERING:
+            self._verified[key] = (sealed, row)
+            if len(self._verified) > _REMEMBERED:
+                self._verified.popitem(last=False)
         return row
-
-    def _remember(self, key: bytes, sealed: bytes, row: Row) -> None:
-        if len(row.value) > _WORTH_REMEMBERING:
-            return
-        self._verified[key] = (sealed, row)
-        if len(self._verified) > _REMEMBERED:
-            self._verified.popitem(last=False)
 
     def write(self, work: Callable[[], None], patience: float = 0.0) -> None:
         """Do `work` in a transaction, together with what other threads have to write; return when it is durable.
@@ -244,6 +245,12 @@ class BlobStore:
         Raises:
             StrettoError: The disk refused, or another process kept the store locked; nothing of it was written.
         """
+        if not patience and not self._jobs and self._lock.acquire(blocking=False):
+            try:
+                self._perform((work,))
+            finally:
+                self._lock.release()
+            return
         job = _Job(work)
         self._jobs.append(job)
         if not (patience and self._joined(job, patience)):
@@ -268,15 +275,11 @@ class BlobStore:
     def _drain(self) -> None:
         jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
         try:
-            with self.transaction():
-                for job in jobs:
-                    job.work()
+            self._perform([job.work for job in jobs])
         except Exception as error:  # noqa: BLE001 - it is raised where the job came from
-            self.rolled_back()
             for job in jobs:
                 job.finish(error if len(jobs) == 1 else self._alone(job))
         except BaseException:
-            self.rolled_back()
             for job in jobs:
                 job.finish(StrettoError("A write was interrupted. Nothing of it was stored."))
             raise
@@ -287,12 +290,20 @@ class BlobStore:
     def _alone(self, job: _Job) -> Exception | None:
         """Do one of a group that failed: only those that are at fault may fail."""
         try:
-            with self.transaction():
-                job.work()
+            self._perform((job.work,))
         except Exception as error:  # noqa: BLE001 - it is raised where the job came from
-            self.rolled_back()
             return error
         return None
+
+    def _perform(self, works: Iterable[Callable[[], None]]) -> None:
+        """Do them in one transaction."""
+        try:
+            with self.transaction():
+                for work in works:
+                    work()
+        except BaseException:
+            self.rolled_back()
+            raise
 
     @contextmanager
     def transaction(self) -> Generator[None]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stretto.state.blobs import FORMAT
 from stretto.state.care_finding import Finding, lost
 from stretto.state.care_picture import open_picture, picture
-from stretto.state.disk import COMMITS
+from stretto.state.disk import AHEAD, COUNT
 from stretto.state.documents import thread_of
 from stretto.state.errors import StoreDamaged
 from stretto.state.tide import mark
@@ -79,7 +79,7 @@ def heal(copy: Path, marked: int) -> Looked:
         return Looked((), loaded)
     said = [*dict.fromkeys(_left_out(finding) for finding in findings), *_healed(source)]
     with closing(sqlite3.connect(source)) as connection, connection:  # else it would be taken for an older copy
-        connection.execute("UPDATE Settings SET value = max(value, ?) WHERE key = ?", (marked, COMMITS))
+        connection.execute("UPDATE Settings SET value = max(value, ?) WHERE key = ?", (marked, AHEAD))
     return Looked((*findings, *told), loaded, tuple(said), source)
 
 
@@ -103,7 +103,7 @@ def _prepared(copy: Path, marked: int) -> tuple[Path, list[Finding]]:
 def _commits(connection: sqlite3.Connection, marked: int) -> int:
     """How many commits the file has seen, as it says; as many as it must, if that cannot be read."""
     try:
-        ((found,),) = connection.execute("SELECT value FROM Settings WHERE key = ?", (COMMITS,)).fetchall()
+        ((found,),) = connection.execute(COUNT).fetchall()
     except (sqlite3.Error, ValueError):
         return marked
     return found if isinstance(found, int) else marked

@@ -46,8 +46,12 @@ _SETTINGS = _NUMBERS | {
     "disk_pickle_protocol",
 }
 """What diskcache keeps as settings. It makes an attribute of each, or a pragma, so there may be no other."""
-COMMITS = "hits"
-"""The setting in which commits are counted: diskcache counts in it when it keeps statistics, which it does not here."""
+AHEAD = "hits"
+"""The setting that says how far the count of commits is ahead of the greatest rowid. A row that is inserted gets a
+greater rowid than any that is there, so that only a commit which deletes or replaces rows is counted here. Until lately
+the count itself was kept in it, which is less. (diskcache would count in it when it keeps statistics.)"""
+COUNT = f"SELECT value + (SELECT coalesce(max(rowid), 0) FROM Cache) FROM Settings WHERE key = '{AHEAD}'"
+"""Asks how many commits a file has seen, or more: a number that each of them raises."""
 _RAW = 1
 _TIMEOUT = 30.0
 _COLUMNS = (
@@ -131,6 +135,7 @@ _REPLACE = "UPDATE Cache SET store_time = ?, expire_time = ?, value = ? WHERE ke
 _VALUES = "SELECT key, expire_time, raw, mode, filename, value FROM Cache"
 _KEYS = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"
 _KEYS_DESCENDING = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT ?"
+_NEWEST = "SELECT coalesce(max(rowid), 0) FROM Cache"
 _MOST_AT_ONCE = 500
 _LOG = 2 << 20
 _EXPIRING = "CREATE INDEX Cache_expire_time ON Cache (expire_time) WHERE expire_time IS NOT NULL"
@@ -159,7 +164,8 @@ def _examine(path: str, newest: int, marked: int) -> None:
     half_made = Path(f"{path}-journal").exists()  # to read is to roll back; of a file that has its WAL there is none
     uri = f"{Path(path).as_uri()}?mode={'rw' if half_made else 'ro'}"
     with closing(sqlite3.connect(uri, timeout=_TIMEOUT, uri=True)) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'Settings'").fetchall():
+        made = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if "Settings" not in made:
             check_tide(path, marked, 0)
             return
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
@@ -168,6 +174,7 @@ def _examine(path: str, newest: int, marked: int) -> None:
         settings = dict(connection.execute("SELECT key, value FROM Settings").fetchall())
         (pages,), (size,) = (connection.execute(f"PRAGMA page_{of}").fetchone() for of in ("count", "size"))
         said = connection.execute("PRAGMA integrity_check(1)").fetchone() if pages * size <= _LARGE else ("ok",)
+        (rowid,) = connection.execute(_NEWEST).fetchone() if "Cache" in made else (0,)
     strange = sorted(str(name) for name in settings if name not in _SETTINGS)
     strange += [name for name in sorted(_NUMBERS) if type(settings.get(name, 0)) is not int]
     if strange or said[0] != "ok":
@@ -178,7 +185,7 @@ def _examine(path: str, newest: int, marked: int) -> None:
             f"The store in {str(Path(path).parent)!r} is damaged: {why}. Nothing was read from it or written to it.",
             next_steps=("Restore the folder from a backup, or move it away to begin anew.",),
         )
-    check_tide(path, marked, settings.get(COMMITS, 0))
+    check_tide(path, marked, settings.get(AHEAD, 0) + rowid)
 
 
 class Table(diskcache.Cache):
@@ -187,7 +194,10 @@ class Table(diskcache.Cache):
     def __init__(self, directory: str, durability: Durability, newest: int, *, marked: bool) -> None:
         self._one: sqlite3.Connection | None = None
         self._synchronous = _SYNCHRONOUS[durability]
-        self._changes = 0
+        self.version = -1
+        """What `changes_of_others` was when the last transaction began; -1 if that one failed."""
+        self._ahead = self._inserted = self._changes = 0
+        self._before: int | None = None
         path = str(Path(directory, _FILE))
         log = Path(f"{path}-wal")
         self._found_log = log.exists() and log.stat().st_size > 0
@@ -349,7 +359,7 @@ class Table(diskcache.Cache):
     def insert(self, key: bytes, value: bytes, expires: float | None = None) -> bool:
         """Store a row under a new key; whether it was new. `expires` is in seconds of the epoch."""
         try:
-            self._con.execute(_INSERT, (key, time.time(), expires, value))
+            self._inserted = self._con.execute(_INSERT, (key, time.time(), expires, value)).lastrowid or 0
         except sqlite3.IntegrityError:
             return False
         return True
@@ -357,14 +367,17 @@ class Table(diskcache.Cache):
     def replace(self, key: bytes, value: bytes, expires: float | None = None) -> None:
         """Store a row in place of the one that is there. StoreDamaged if that is not one of ours."""
         self.value(key)
+        self._count_before()
         self._con.execute(_REPLACE, (time.time(), expires, value, key))
 
     def erase(self, span: Range) -> None:
         """Delete the rows in the range, whoever wrote them."""
+        self._count_before()
         self._con.execute("DELETE FROM Cache WHERE key >= ? AND key < ?", span)
 
     def erase_expired(self, at: float) -> None:
         """Delete the rows that had expired at that time, in seconds of the epoch."""
+        self._count_before()
         self._con.execute("DELETE FROM Cache WHERE expire_time <= ?", (at,))
 
     def changes_of_others(self) -> int:
@@ -407,23 +420,43 @@ class Table(diskcache.Cache):
                 " write was stored; what was stored before is safe.",
                 next_steps=("See whether another process keeps it locked.",),
             ) from error
-        self._changes = self._con.total_changes
         self._txn_id = threading.get_ident()  # so that diskcache begins none of its own
+        self._inserted, self._before = 0, None
+        version = self.changes_of_others()
+        if version != self.version:
+            (self._ahead,) = self._con.execute("SELECT value FROM Settings WHERE key = ?", (AHEAD,)).fetchone()
+            self.version = version
 
     def commit(self) -> None:
         """Make what was written since `begin` durable."""
-        count = self._count() if self._tide and self._con.total_changes != self._changes else 0
+        count = self._count() if self._tide else 0
+        version, self.version = self.version, -1
         self._con.execute("COMMIT")
+        self.version = version
         if count and self._tide:
             self._tide.rise(count)
 
     def _count(self) -> int:
-        """Count the commit that is about to be made."""
-        self._con.execute("UPDATE Settings SET value = value + 1 WHERE key = ?", (COMMITS,))
-        return int(self._con.execute("SELECT value FROM Settings WHERE key = ?", (COMMITS,)).fetchone()[0])
+        """The count of commits with the one that is about to be made; 0 if it changes nothing."""
+        if self._before is None or self._con.total_changes == self._changes:
+            return self._inserted and self._ahead + self._inserted
+        newest = self._newest()
+        self._ahead = max(self._ahead, self._before + 1 - newest)
+        self._con.execute("UPDATE Settings SET value = ? WHERE key = ?", (self._ahead, AHEAD))
+        return self._ahead + newest
+
+    def _count_before(self) -> None:
+        """To be called before rows are deleted or replaced: the commit that does it has to be counted by itself."""
+        if self._before is None:
+            self._before = self._ahead + self._newest()
+            self._changes = self._con.total_changes
+
+    def _newest(self) -> int:
+        return int(self._con.execute(_NEWEST).fetchone()[0])
 
     def end(self) -> None:
         """Undo what was not committed: all since `begin`, also where the commit itself failed."""
         self._txn_id = None
         if self._con.in_transaction:
+            self.version = -1
             self._con.rollback()

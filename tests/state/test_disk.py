@@ -1,6 +1,7 @@
 """Table: what is done to diskcache's file so that a commit writes less, and is synced sooner."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 from stretto.state.blobs import BlobStore
 from stretto.state.checkpoint import DiskCacheSaver
 from stretto.state.disk import Durability
+from stretto.state.errors import StoreDamaged
+from stretto.state.keys import below
+from stretto.state.tide import Tide, mark
 
 ALL = "CREATE INDEX Cache_expire_time ON Cache (expire_time)"
 
@@ -45,3 +49,63 @@ def test_where_commits_wait_for_the_disk_the_log_has_its_size_and_the_store_noth
         assert list(saver.list(None)) == []
 
     assert (tmp_path / "cache.db").stat().st_size < 1 << 16
+
+
+def test_every_commit_raises_the_mark_whatever_it_did_and_whoever_made_it(tmp_path: Path) -> None:
+    one, other = BlobStore(tmp_path, "process"), BlobStore(tmp_path, "process")
+    marks: list[int] = []
+
+    def commit(store: BlobStore, work: Callable[[], object]) -> None:
+        with store.transaction():
+            work()
+        marks.append(mark(str(tmp_path / "cache.db")))
+
+    for store in (one, other, one):
+        commit(store, lambda store=store: [store.add(b"k%d" % number, b"v") for number in range(9)])
+        commit(store, lambda store=store: store.set(b"k8", b"another"))
+        commit(store, lambda store=store: store.erase(below(b"k")))
+        commit(store, lambda store=store: [store.erase(below(b"k")), store.add(b"k1", b"v"), store.delete(b"k1")])
+        commit(store, lambda store=store: [store.add(b"k1", b"v"), store.erase(below(b"x"))])
+        commit(store, lambda store=store: store.delete(b"k1"))
+        with pytest.raises(ZeroDivisionError):
+            commit(store, lambda store=store: [store.add(b"k", b"v"), 1 // 0])
+    one.close()
+    other.close()
+
+    assert marks == sorted(set(marks))
+    assert len(marks) == 18
+    BlobStore(tmp_path, "process").close()
+
+
+def test_a_commit_that_changed_nothing_leaves_the_mark(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path, "process")
+    with store.transaction():
+        store.add(b"k", b"v")
+    before = mark(str(tmp_path / "cache.db"))
+    with store.transaction():
+        store.erase(below(b"x"))
+    store.close()
+
+    assert before == mark(str(tmp_path / "cache.db")) > 0
+
+
+def test_a_store_that_counted_its_commits_one_by_one_goes_on_from_there(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path, "process")
+    with store.transaction():
+        store.add(b"k", b"v")
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "cache.db")) as own, own:
+        own.execute("UPDATE Settings SET value = 70 WHERE key = 'hits'")
+    Tide(str(tmp_path / "cache.db"), synced=True).rise(70)
+
+    store = BlobStore(tmp_path, "process")
+    with store.transaction():
+        store.add(b"l", b"v")
+    store.close()
+
+    assert mark(str(tmp_path / "cache.db")) > 70
+    BlobStore(tmp_path, "process").close()
+    with closing(sqlite3.connect(tmp_path / "cache.db")) as own, own:
+        own.execute("DELETE FROM Cache WHERE key = x'6c'")
+    with pytest.raises(StoreDamaged, match="has lost what was written to it last"):
+        BlobStore(tmp_path, "process")
