@@ -83,7 +83,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         self._encoder = Encoder({AIMessage, HumanMessage, SystemMessage, ToolMessage})
         self._patience = _PATIENCE if durability == "power" else 0.0
         self._writers: dict[Place, bytes] = {}
-        self._store.rolled_back = self._writers.clear
+        self._store.rolled_back = self._forget_all
 
     def close(self) -> None:
         """Release the store, for this saver and for its copies."""
@@ -114,12 +114,13 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         """
         thread, namespace, parent = _address(config)
         place = Place(thread, namespace, checkpoint["id"])
-        before = place._replace(id=parent) if parent else None
+        before = Place(thread, namespace, parent) if parent else None
         rest = {name: part for name, part in checkpoint.items() if name not in ("channel_values", "id")}
         rest["channel_versions"] = dict(checkpoint["channel_versions"])  # LangGraph goes on changing its own
         described = cast("dict[str, Any]", get_checkpoint_metadata(config, metadata))
+        encode = self._encoder.encode
         encoded = {
-            channel: self._encode(value)
+            channel: encode(self.serde, value)
             for channel, value in checkpoint["channel_values"].items()
             if channel in new_versions
         }
@@ -137,7 +138,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
 
     def _follows(self, place: Place) -> Document | None:
         try:
-            return self._documents.get(self.serde, place)
+            return self._documents.follow(self.serde, place)
         except StoreDamaged as error:
             raise damaged(place, error) from error
 
@@ -148,13 +149,14 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         held: Mapping[str, Stored] = follows.values if follows else {}
         versions: Mapping[str, Any] = follows.checkpoint.get("channel_versions", {}) if follows else {}
         kept: dict[str, Stored] = {}
+        encode, keep = self._encoder.encode, self._segments.keep
         for channel, value in checkpoint["channel_values"].items():
             base, version = held.get(channel), checkpoint["channel_versions"].get(channel)
             if base and channel not in encoded and version is not None and versions.get(channel) == version:
                 kept[channel] = base
             else:
-                kind, data = encoded.get(channel) or self._encode(value)
-                kept[channel] = self._segments.keep(place.thread, kind, data, base)
+                kind, data = encoded.get(channel) or encode(self.serde, value)
+                kept[channel] = keep(place.thread, kind, data, base)
         return kept
 
     def _put(self, document: Document) -> None:
@@ -166,7 +168,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
             row = self._store.set(key, value)
             if old and old != row:
                 self._documents.take_leave(document.place, old.digest)
-        self._documents.remember(document._replace(digest=row.digest))
+        self._documents.remember(Document(*document[:-1], row.digest))
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -183,8 +185,9 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         thread, namespace, checkpoint_id = _address(config)
         place = Place(thread, namespace, checkpoint_id or "")
         key = place.key + join(task_id)
+        encode = self._encoder.encode
         encoded = [
-            (WRITES_IDX_MAP.get(channel, index), channel, self._encode(value))
+            (WRITES_IDX_MAP.get(channel, index), channel, encode(self.serde, value))
             for index, (channel, value) in enumerate(writes)
         ]
 
@@ -202,9 +205,6 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
 
         urgent = any(index < 0 for index, _, _ in encoded)
         self._store.write(work, 0.0 if urgent else self._patience)
-
-    def _encode(self, value: object) -> Encoded:
-        return self._encoder.encode(self.serde, value)
 
     # Reading
 
@@ -374,10 +374,14 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
 
         def work() -> None:
             change()
-            self._reader.forget_all()
-            self._writers.clear()
+            self._forget_all()
 
         self._store.write(work)
+
+    def _forget_all(self) -> None:
+        self._reader.forget_all()
+        self._documents.forget_all()
+        self._writers.clear()
 
     # The same for `ainvoke`
 
@@ -440,7 +444,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
 def _address(config: RunnableConfig) -> tuple[str, str, str | None]:
     """Thread, namespace and, if given, the checkpoint."""
     asked = config.get("configurable", {})
-    return str(asked["thread_id"]), asked.get("checkpoint_ns", ""), get_checkpoint_id(config)
+    return str(asked["thread_id"]), asked.get("checkpoint_ns", ""), asked.get("checkpoint_id")
 
 
 def _config(place: Place) -> RunnableConfig:

@@ -30,7 +30,7 @@ _KIND = "msgpack"
 _TYPES = (str | None, bytes, bytes, dict, dict, dict)
 _WRITE_TYPES = (int, str, str, list)
 _MARK = 4
-_REMEMBERED = 1024
+_REMEMBERED = 256
 
 
 class Serializer(Protocol):
@@ -173,22 +173,34 @@ class Documents:
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
-        self._known: OrderedDict[bytes, Document] = OrderedDict()
+        self._last: OrderedDict[tuple[str, str], tuple[int, Document]] = OrderedDict()
 
     def get(self, serde: Serializer, place: Place) -> Document | None:
-        """The document at `place`, or None. Read and verified each time, but not always built: never change it."""
+        """The document at `place`, read and verified, or None."""
         row = self._store.get(place.key)
-        if row is None:
-            return None
-        known = self._known.get(row.digest)
-        return known or self.remember(load_document(serde, place, *row))
+        return None if row is None else load_document(serde, place, *row)
 
-    def remember(self, document: Document) -> Document:
-        """Keep it in memory, under the digest of its row."""
-        self._known[document.digest] = document
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        return document
+    def follow(self, serde: Serializer, place: Place) -> Document | None:
+        """The same, for use in a transaction, and never to be changed.
+
+        It is not read if it was written last of its namespace, and nobody else has written to the store since.
+        """
+        version, last = self._last.get((place.thread, place.namespace), (-1, None))
+        if last is not None and version == self._store.version and last.place == place:
+            return last
+        return self.get(serde, place)
+
+    def remember(self, document: Document) -> None:
+        """It is written: to be called in the transaction that does it."""
+        of = document.place.thread, document.place.namespace
+        self._last.pop(of, None)
+        self._last[of] = self._store.version, document
+        if len(self._last) > _REMEMBERED:
+            self._last.popitem(last=False)
+
+    def forget_all(self) -> None:
+        """Anything may be written, or what was written may be undone."""
+        self._last.clear()
 
     def amend(self, serde: Serializer, key: bytes, made: Sequence[Write]) -> None:
         """Add writes to a row of them that is there."""

@@ -6,7 +6,7 @@ that stand for it are known. MessagePack has a list as its length and then its e
 """
 
 import struct
-from typing import Any, cast
+from typing import Any
 
 from stretto.state.documents import Serializer
 from stretto.state.reading import KINDS, Encoded
@@ -29,19 +29,19 @@ class Encoder:
 
     def encode(self, serde: Serializer, value: object) -> Encoded:
         """The same as `serde` makes of the value. TypeError for what would not be loaded again."""
-        if value.__class__ is list and self._are_messages(items := cast("list[Any]", value)):
-            return "msgpack", b"".join([_head(len(items)), *(self._message(serde, each) for each in items)])
-        return _plain(serde, value)
-
-    def _are_messages(self, items: list[Any]) -> bool:
-        return len(items) > _FEW and self._messages.issuperset(map(type, items))
+        if type(value) is list and len(value) > _FEW and self._messages.issuperset(map(type, value)):
+            return "msgpack", b"".join([_head(len(value)), *(self._message(serde, each) for each in value)])
+        kind, data = serde.dumps_typed(value)
+        if kind not in KINDS:
+            raise TypeError(f"{kind!r} is not an encoding that may be loaded again")
+        return kind, bytes(data)
 
     def _message(self, serde: Serializer, message: Any) -> bytes:
         held = _held(serde, message)
         known = self._known.get(message.id)
         if known is not None and known[0] == held:
             return known[1]
-        data = _plain(serde, message)[1]
+        data = self.encode(serde, message)[1]
         if message.id and len(held) <= _LARGEST and _held(serde, message) == held:
             self._known[message.id] = held, data
             if len(self._known) > _MOST:
@@ -51,13 +51,6 @@ class Encoder:
 
 def _held(serde: Serializer, message: Any) -> bytes:
     return serde.dumps_typed((type(message).__name__, message.__dict__, message.__pydantic_extra__))[1]
-
-
-def _plain(serde: Serializer, value: object) -> Encoded:
-    kind, data = serde.dumps_typed(value)
-    if kind not in KINDS:
-        raise TypeError(f"{kind!r} is not an encoding that may be loaded again")
-    return kind, bytes(data)
 
 
 def _head(count: int) -> bytes:

@@ -55,7 +55,7 @@ class Row(NamedTuple):
 
 def seal(key: bytes, value: bytes) -> tuple[bytes, Row]:
     """What is stored under `key` for `value`, and the row it will be read as."""
-    head, body = pack(value)
+    head, body = pack(value) if len(value) >= _WORTH_DEFLATING else (_HEADS[_PLAIN], value)
     digest = _digest(key, head, body)
     return head + digest + body, Row(value, digest)
 

@@ -29,7 +29,7 @@ class Tide:
         self._path = path_of(database)
         self._synced = synced
         self._file: int | None = None
-        self._boot = ""
+        self._boot = b""
 
     def rise(self, commits: int) -> None:
         """Leave the count of a commit that was just made.
@@ -40,8 +40,8 @@ class Tide:
         try:
             if self._file is None:
                 self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                self._boot = _SYNCED if self._synced else boot_id()
-            os.pwrite(self._file, _sealed(f"{commits:020d} {self._boot:<{_WIDTH}}"), 0)
+                self._boot = f"{_SYNCED if self._synced else boot_id():<{_WIDTH}}".encode()
+            os.pwrite(self._file, _sealed(b"%020d %s" % (commits, self._boot)), 0)
         except OSError as error:
             raise StrettoError(
                 f"{self._path!r} cannot be written: {error.strerror}. What was written to the store before, and now, is"
@@ -71,10 +71,9 @@ def mark(database: str) -> int:
         written = os.read(file, _LENGTH)
     finally:
         os.close(file)
-    text = written[:-9].decode("ascii", "replace")
-    if written != _sealed(text):
+    if written != _sealed(written[:-9]):
         return 0
-    commits, _, boot = text.partition(" ")
+    commits, _, boot = written[:-9].decode("ascii", "replace").partition(" ")
     return int(commits) if boot.rstrip() in (_SYNCED, boot_id()) else 0
 
 
@@ -98,5 +97,5 @@ def check_tide(database: str, marked: int, commits: int) -> None:
     )
 
 
-def _sealed(text: str) -> bytes:
-    return f"{text} {crc32(text.encode()):08x}".encode()
+def _sealed(text: bytes) -> bytes:
+    return b"%s %08x" % (text, crc32(text))
