@@ -49,7 +49,7 @@ from stretto.state.errors import BadInput, StoreDamaged
 from stretto.state.healing import Healer
 from stretto.state.keys import join
 from stretto.state.reading import ROWS, Encoded, Raw, Reader, damaged
-from stretto.state.segments import Segments, Stored
+from stretto.state.segments import INLINE_ONCE, Segments, Stored
 
 _PATIENCE = 0.001
 _REMEMBERED = 4096
@@ -193,7 +193,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
 
         def work() -> None:
             made = [
-                Write(index, task_path, channel, self._segments.keep(thread, *value, None))
+                Write(index, task_path, channel, self._segments.keep(thread, *value, None, INLINE_ONCE))
                 for index, channel, value in encoded
             ]
             if self._store.add(key, dump_writes(self.serde, made)) is None:

@@ -18,9 +18,11 @@ from stretto.state.sealing import DIGEST_SIZE, LIKE, pack, pack_like, unpack, un
 
 SEGMENT = b"s"
 INLINE = 256
-"""Values up to so many bytes lie in the row that names them."""
+"""Values up to so many bytes lie in the row that names them, which is written anew while they stay what they are."""
+INLINE_ONCE = 512
+"""The same for a row that is written once. Larger ones may help to store what they pass into."""
 _HEAD, _BODY = 2, 2 + DIGEST_SIZE
-_CAN_BE_BASE, _BASES, _SAMPLE, _THREADS = range(512, 32 << 10), 4, 32, 1024
+_CAN_BE_BASE, _BASES, _SAMPLE, _THREADS = range(INLINE_ONCE, 32 << 10), 4, 32, 1024
 _IN_MEMORY = 64 << 20
 
 
@@ -60,9 +62,9 @@ class Segments:
         self._bases: dict[str, deque[bytes]] = {}
         self._recent: dict[str, deque[Rope]] = {}
 
-    def keep(self, thread: str, kind: str, data: bytes, base: Stored | None) -> Stored:
+    def keep(self, thread: str, kind: str, data: bytes, base: Stored | None, inline: int = INLINE) -> Stored:
         """Store what is new in a value, given one that it may resemble."""
-        if len(data) <= INLINE:
+        if len(data) <= inline:
             return [kind, data]
         resembling = self._replaced(thread, base)
         if resembling:
