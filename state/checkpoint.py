@@ -118,9 +118,8 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         rest = {name: part for name, part in checkpoint.items() if name not in ("channel_values", "id")}
         rest["channel_versions"] = dict(checkpoint["channel_versions"])  # LangGraph goes on changing its own
         described = cast("dict[str, Any]", get_checkpoint_metadata(config, metadata))
-        encode = self._encoder.encode
         encoded = {
-            channel: encode(self.serde, value)
+            channel: self._encoder.encode(self.serde, value)
             for channel, value in checkpoint["channel_values"].items()
             if channel in new_versions
         }
@@ -185,9 +184,8 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         thread, namespace, checkpoint_id = _address(config)
         place = Place(thread, namespace, checkpoint_id or "")
         key = place.key + join(task_id)
-        encode = self._encoder.encode
         encoded = [
-            (WRITES_IDX_MAP.get(channel, index), channel, encode(self.serde, value))
+            (WRITES_IDX_MAP.get(channel, index), channel, self._encoder.encode(self.serde, value))
             for index, (channel, value) in enumerate(writes)
         ]
 
@@ -203,8 +201,8 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
                 del self._writers[next(iter(self._writers))]
             self._reader.forget(place)
 
-        urgent = any(index < 0 for index, _, _ in encoded)
-        self._store.write(work, 0.0 if urgent else self._patience)
+        patient = self._patience and all(index >= 0 for index, _, _ in encoded)
+        self._store.write(work, self._patience if patient else 0.0)
 
     # Reading
 

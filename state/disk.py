@@ -427,8 +427,9 @@ class Table(diskcache.Cache):
         Raises:
             StrettoError: Another process kept the file locked.
         """
+        con = self._con
         try:
-            self._con.execute("BEGIN IMMEDIATE")
+            con.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
@@ -439,9 +440,9 @@ class Table(diskcache.Cache):
             ) from error
         self._txn_id = threading.get_ident()  # so that diskcache begins none of its own
         self._inserted, self._before = 0, None
-        version = self.changes_of_others()
+        (version,) = con.execute("PRAGMA data_version").fetchone()
         if version != self.version:
-            (self._ahead,) = self._con.execute("SELECT value FROM Settings WHERE key = ?", (AHEAD,)).fetchone()
+            (self._ahead,) = con.execute("SELECT value FROM Settings WHERE key = ?", (AHEAD,)).fetchone()
             self.version = version
 
     def commit(self) -> None:

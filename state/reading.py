@@ -89,8 +89,9 @@ class Reader:
 
     def forget(self, place: Place) -> None:
         """A checkpoint is written, or what came after it: to be called in the transaction that does it."""
-        self._fresh.pop((place.thread, place.namespace, None), None)
-        self._fresh.pop(place, None)
+        if self._fresh:
+            self._fresh.pop((place.thread, place.namespace, None), None)
+            self._fresh.pop(place, None)
 
     def forget_all(self) -> None:
         """Anything may be written: to be called in the transaction that does it."""
