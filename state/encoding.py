@@ -27,7 +27,7 @@ class Encoder:
         self._messages = messages
         self._known: dict[str, tuple[bytes, bytes]] = {}
 
-    def encode(self, serde: Serializer, value: object) -> Encoded:
+    def encode(self, serde: Serializer, value: Any) -> Encoded:
         """The same as `serde` makes of the value. TypeError for what would not be loaded again."""
         if type(value) is list and len(value) > _FEW and self._messages.issuperset(map(type, value)):
             return "msgpack", b"".join([_head(len(value)), *(self._message(serde, each) for each in value)])
