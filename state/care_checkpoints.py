@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stretto.state.blobs import FORMAT
+from stretto.state.cache_tables import AHEAD, COUNT
 from stretto.state.care_finding import Finding, lost
 from stretto.state.care_picture import open_picture, picture
-from stretto.state.disk import AHEAD, COUNT
 from stretto.state.documents import thread_of
 from stretto.state.errors import StoreDamaged
 from stretto.state.tide import mark

@@ -18,6 +18,7 @@ from typing import Literal
 import diskcache
 
 from stretto.state import folders
+from stretto.state.cache_tables import AHEAD, COLUMNS, LIGHTER, NEWEST, NUMBERS, OBJECTS, SETTINGS
 from stretto.state.errors import StoreDamaged, StrettoError
 from stretto.state.keys import Range
 from stretto.state.tide import Tide, check_tide, mark
@@ -30,57 +31,8 @@ _UNBOUNDED = 2**62
 _FILE = "cache.db"
 _LARGE = 32 << 20
 """Bytes up to which a file's pages are gone through when it is opened: 5 ms for each MB."""
-_NUMBERS = frozenset({"count", "size", "hits", "misses"})
-_SETTINGS = _NUMBERS | {
-    "statistics",
-    "tag_index",
-    "eviction_policy",
-    "size_limit",
-    "cull_limit",
-    "sqlite_auto_vacuum",
-    "sqlite_cache_size",
-    "sqlite_journal_mode",
-    "sqlite_mmap_size",
-    "sqlite_synchronous",
-    "disk_min_file_size",
-    "disk_pickle_protocol",
-}
-"""What diskcache keeps as settings. It makes an attribute of each, or a pragma, so there may be no other."""
-AHEAD = "hits"
-"""The setting that says how far the count of commits is ahead of the greatest rowid. A row that is inserted gets a
-greater rowid than any that is there, so that only a commit which deletes or replaces rows is counted here. Until lately
-the count itself was kept in it, which is less. (diskcache would count in it when it keeps statistics.)"""
-COUNT = f"SELECT value + (SELECT coalesce(max(rowid), 0) FROM Cache) FROM Settings WHERE key = '{AHEAD}'"
-"""Asks how many commits a file has seen, or more: a number that each of them raises."""
 _RAW = 1
 _TIMEOUT = 30.0
-_COLUMNS = (
-    "rowid",
-    "key",
-    "raw",
-    "store_time",
-    "expire_time",
-    "access_time",
-    "access_count",
-    "tag",
-    "size",
-    "mode",
-    "filename",
-    "value",
-)
-_OBJECTS = frozenset(
-    {
-        ("table", "Settings"),
-        ("table", "Cache"),
-        ("index", "Cache_key_raw"),
-        ("index", "Cache_expire_time"),
-        ("trigger", "Settings_count_insert"),
-        ("trigger", "Settings_count_delete"),
-        ("trigger", "Settings_size_insert"),
-        ("trigger", "Settings_size_update"),
-        ("trigger", "Settings_size_delete"),
-    }
-)
 
 
 def _plain_key(key: object, raw: object) -> bytes:
@@ -135,24 +87,10 @@ _REPLACE = "UPDATE Cache SET store_time = ?, expire_time = ?, value = ? WHERE ke
 _VALUES = "SELECT key, expire_time, raw, mode, filename, value FROM Cache"
 _KEYS = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"
 _KEYS_DESCENDING = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT ?"
-_NEWEST = "SELECT coalesce(max(rowid), 0) FROM Cache"
 _MOST_AT_ONCE = 500
 _LOG = 2 << 20
 _PAGES_IN_LOG = 4000
 """How many pages the write-ahead log may hold, where no commit waits for the disk: to bring them home does."""
-_LIGHTER = (
-    (
-        "INDEX",
-        "Cache_expire_time",  # diskcache's has a line for every row, and a page in every commit, if none expires
-        "CREATE INDEX Cache_expire_time ON Cache (expire_time) WHERE expire_time IS NOT NULL",
-    ),
-    (
-        "TRIGGER",
-        "Settings_size_insert",  # diskcache's adds the size of the row's file, which is 0, to the sum of them
-        "CREATE TRIGGER Settings_size_insert AFTER INSERT ON Cache FOR EACH ROW WHEN NEW.size <> 0 BEGIN"
-        " UPDATE Settings SET value = value + NEW.size WHERE key = 'size'; END",
-    ),
-)
 
 
 def wrong_format(directory: str, found: int, known: int) -> StoreDamaged:
@@ -187,9 +125,9 @@ def _examine(path: str, newest: int, marked: int) -> None:
         settings = dict(connection.execute("SELECT key, value FROM Settings").fetchall())
         (pages,), (size,) = (connection.execute(f"PRAGMA page_{of}").fetchone() for of in ("count", "size"))
         said = connection.execute("PRAGMA integrity_check(1)").fetchone() if pages * size <= _LARGE else ("ok",)
-        (rowid,) = connection.execute(_NEWEST).fetchone() if "Cache" in made else (0,)
-    strange = sorted(str(name) for name in settings if name not in _SETTINGS)
-    strange += [name for name in sorted(_NUMBERS) if type(settings.get(name, 0)) is not int]
+        (rowid,) = connection.execute(NEWEST).fetchone() if "Cache" in made else (0,)
+    strange = sorted(str(name) for name in settings if name not in SETTINGS)
+    strange += [name for name in sorted(NUMBERS) if type(settings.get(name, 0)) is not int]
     if strange or said[0] != "ok":
         why = (
             f"its settings are others: {', '.join(strange)}" if strange else f"its pages do not fit together: {said[0]}"
@@ -252,7 +190,7 @@ class Table(diskcache.Cache):
 
     def _lighten(self) -> None:
         """Make some of diskcache's objects anew that cost every commit something and do nothing for our rows."""
-        for kind, name, sql in _LIGHTER:
+        for kind, name, sql in LIGHTER:
             (made,) = self._con.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
             if made != sql:
                 self._con.executescript(f"BEGIN IMMEDIATE; DROP {kind} {name}; {sql}; COMMIT")
@@ -272,8 +210,8 @@ class Table(diskcache.Cache):
         ).fetchall()
         columns = tuple(row[1] for row in self._con.execute("PRAGMA table_info(Cache)").fetchall())
         unique = [row[2] for row in self._con.execute("PRAGMA index_info(Cache_key_raw)").fetchall()]
-        if set(objects) ^ _OBJECTS or columns != _COLUMNS or unique != ["key", "raw"]:
-            strange = sorted({name for _, name in set(objects) ^ _OBJECTS}) or columns
+        if set(objects) ^ OBJECTS or columns != COLUMNS or unique != ["key", "raw"]:
+            strange = sorted({name for _, name in set(objects) ^ OBJECTS}) or columns
             raise self._not_diskcache(f"its tables are others: {', '.join(strange)}")
 
     def prove(self) -> None:
@@ -470,7 +408,7 @@ class Table(diskcache.Cache):
             self._changes = self._con.total_changes
 
     def _newest(self) -> int:
-        return int(self._con.execute(_NEWEST).fetchone()[0])
+        return int(self._con.execute(NEWEST).fetchone()[0])
 
     def end(self) -> None:
         """Undo what was not committed: all since `begin`, also where the commit itself failed."""
