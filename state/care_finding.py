@@ -45,7 +45,7 @@ def lost(where: str, counted: int, marked: int, cure: str) -> list[Finding]:
     if counted >= marked:
         return []
     why = (
-        f"it has lost what was written to it last: it holds {counted} commits of {marked}. Its -wal file was removed or"
-        " damaged, or an older copy was put in its place"
+        f"it has lost what was written to it last: its count of writes is {counted}, and was {marked}. Its -wal file"
+        " was removed or damaged, or an older copy was put in its place"
     )
     return [Finding("lost", where, "", why, f"Put the newer file back, with its -wal; or {cure}")]

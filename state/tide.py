@@ -86,8 +86,9 @@ def check_tide(database: str, marked: int, commits: int) -> None:
     if commits >= marked:
         return
     raise StoreDamaged(
-        f"{database!r} has lost what was written to it last: it holds {commits} commits of {marked}. Its -wal file was"
-        " removed or damaged, or an older copy was put in its place. Nothing was read from it or written to it.",
+        f"{database!r} has lost what was written to it last: its count of writes is {commits}, and was"
+        f" {marked}. Its -wal file was removed or damaged, or an older copy was put in its place. Nothing was read from"
+        " it or written to it.",
         next_steps=(
             "Put the newer file back, together with the -wal file that belongs to it.",
             f"Or go on with what is there, and without the rest: remove {path_of(database)!r}.",
