@@ -55,20 +55,23 @@ def test_every_commit_raises_the_mark_whatever_it_did_and_whoever_made_it(tmp_pa
     one, other = BlobStore(tmp_path, "process"), BlobStore(tmp_path, "process")
     marks: list[int] = []
 
-    def commit(store: BlobStore, work: Callable[[], object]) -> None:
+    def commit(store: BlobStore, *works: Callable[[BlobStore], object]) -> None:
         with store.transaction():
-            work()
+            for work in works:
+                work(store)
         marks.append(mark(str(tmp_path / "cache.db")))
 
     for store in (one, other, one):
-        commit(store, lambda store=store: [store.add(b"k%d" % number, b"v") for number in range(9)])
-        commit(store, lambda store=store: store.set(b"k8", b"another"))
-        commit(store, lambda store=store: store.erase(below(b"k")))
-        commit(store, lambda store=store: [store.erase(below(b"k")), store.add(b"k1", b"v"), store.delete(b"k1")])
-        commit(store, lambda store=store: [store.add(b"k1", b"v"), store.erase(below(b"x"))])
-        commit(store, lambda store=store: store.delete(b"k1"))
+        commit(store, lambda own: [own.add(b"k%d" % number, b"v") for number in range(9)])
+        commit(store, lambda own: own.set(b"k8", b"another"))
+        commit(store, lambda own: own.erase(below(b"k")))
+        commit(
+            store, lambda own: own.erase(below(b"k")), lambda own: own.add(b"k1", b"v"), lambda own: own.delete(b"k1")
+        )
+        commit(store, lambda own: own.add(b"k1", b"v"), lambda own: own.erase(below(b"x")))
+        commit(store, lambda own: own.delete(b"k1"))
         with pytest.raises(ZeroDivisionError):
-            commit(store, lambda store=store: [store.add(b"k", b"v"), 1 // 0])
+            commit(store, lambda own: own.add(b"k", b"v"), lambda _: 1 // 0)
     one.close()
     other.close()
 
