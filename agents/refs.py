@@ -115,8 +115,8 @@ async def need_start(git: Git, workflow_id: str) -> Start:
     return start
 
 
-async def begin(git: Git, start: Start) -> Start:
-    """Create the branch at the base, unless the workflow has begun already; then return how it began.
+async def begin(git: Git, start: Start, at: str = "") -> Start:
+    """Create the branch at the base, or `at` a commit after it, unless the workflow has begun; return how it began.
 
     Raises:
         StateConflict: The branch was made by someone else, or its name is taken by a branch `stretto`.
@@ -128,7 +128,7 @@ async def begin(git: Git, start: Start) -> Start:
     try:
         await move(
             git,
-            Move(branch_ref(start.workflow_id), start.base, None),
+            Move(branch_ref(start.workflow_id), at or start.base, None),
             Move(own_ref(start.workflow_id, "start"), blob, None),
         )
     except (RefMoved, GitError) as error:

@@ -17,7 +17,7 @@ from stretto.agents.squash import Group
 from stretto.agents.squash import squash as squash_landings
 from stretto.agents.survey import missing_identity, submodule_names, survey
 from stretto.state import ids
-from stretto.state.errors import BadInput, StateConflict
+from stretto.state.errors import BadInput, NotFound, StateConflict
 
 _TRIES = 10
 
@@ -66,6 +66,19 @@ class Repository:
         branch = await self.git.call("symbolic-ref", "--quiet", "--short", "HEAD")
         name = os.fsdecode(branch.stdout).strip() if branch.code == 0 else None
         return await refs.begin(self.git, Start(workflow_id, head, name))
+
+    async def go_on(self, workflow_id: str, other: str, commit: str) -> Start:
+        """Create the workflow's branch at a commit of another one's; it began where that one did.
+
+        Raises:
+            StateConflict: The branch's name is taken.
+            NotFound: This repository has no work of the other one, or not that commit.
+        """
+        ids.workflow_id(workflow_id)
+        start = await refs.need_start(self.git, other)
+        if await self.git.commit_at(commit) is None:
+            raise NotFound(f"The commit {commit[:12]} of {other!r} is gone; nothing was begun.", field="continue-from")
+        return await refs.begin(self.git, start._replace(workflow_id=workflow_id), at=commit)
 
     async def started(self, workflow_id: str) -> Start:
         """Where the workflow began.

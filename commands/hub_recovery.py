@@ -3,11 +3,10 @@
 from stretto.commands.app import App
 from stretto.commands.coordinating import writing
 from stretto.commands.invocation import Invocation
-from stretto.commands.recovery_words import body, found, reply
+from stretto.commands.recovery_words import body, found, not_driven, reply
 from stretto.commands.reply import Reply
 from stretto.graph import coordination, recovery
-from stretto.state import lease
-from stretto.state.errors import BadInput, WorkflowDriven
+from stretto.state.errors import BadInput
 
 
 def recovery_mode(invocation: Invocation, app: App) -> Reply:
@@ -24,12 +23,7 @@ def recovery_mode(invocation: Invocation, app: App) -> Reply:
     row, _ = found(invocation, app)
     with writing(app) as desk:
         row = coordination.row_of(desk.tx, row.id)
-        holder = lease.holder(desk.log, row.id)
-        if holder and holder.alive:
-            raise WorkflowDriven(
-                f"Workflow {row.id!r} is driven by process {holder.pid} on {holder.host!r}; it is unchanged.",
-                next_steps=(f"stretto cancel {row.id}", f"stretto workflow-status {row.id}"),
-            )
+        not_driven(desk, row)
         going, new = recovery.begin(desk.tx, row, chosen, fallbacks, keep=keep)
         status = coordination.row_of(desk.tx, row.id).status
     kept = ", ".join(going["kept_phases"]) or "none"

@@ -10,12 +10,12 @@ from stretto.commands.app import App
 from stretto.commands.coordinating import looking, workflow_named, writing
 from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
+from stretto.commands.recovery_words import not_driven
 from stretto.commands.reply import Reply
 from stretto.graph import coordination, intervals, points, savepoints
 from stretto.graph.savepoints import Kept, Savepoint
-from stretto.state import lease
 from stretto.state.chosen import chosen as settings
-from stretto.state.errors import BadInput, WorkflowDriven
+from stretto.state.errors import BadInput
 from stretto.state.rows import WorkflowRow
 from stretto.state.store import find_project
 
@@ -83,13 +83,7 @@ def restore(invocation: Invocation, app: App) -> Reply:
         found, others = points.find(desk.tx.database, row.id, asked)
         savepoints.check(found)
         savepoints.may_restore(row)
-        driven = row.runner != coordination.RUNNER
-        holder = lease.holder(desk.log, row.id) if driven else None
-    if holder and holder.alive:
-        raise WorkflowDriven(
-            f"Workflow {row.id!r} is driven by process {holder.pid} on {holder.host!r}; nothing was restored.",
-            next_steps=(f"stretto cancel {row.id}", f"stretto workflow-status {row.id}"),
-        )
+        not_driven(desk, row)
     if "commit" in found.snapshot:
         return _stepped_back(invocation, app, row, found, others, alternative=alternative)
     return _restored(invocation, app, row, found, others, alternative=alternative)

@@ -14,7 +14,17 @@ from stretto.state.errors import BadInput, InvalidTransition
 from stretto.state.ids import WorkflowId, workflow_id
 from stretto.state.store import find_project
 
-SUPPORTED = TEAM | {"template", "priority", "complex", "resume", "approve", "reject"}
+SUPPORTED = TEAM | {
+    "template",
+    "priority",
+    "complex",
+    "resume",
+    "approve",
+    "reject",
+    "continue-from",
+    "strategy",
+    "recovery-mode",
+}
 _RESUMING = frozenset({"resume", "approve", "reject", "runner", "durability"})
 
 
@@ -36,11 +46,58 @@ def handle(invocation: Invocation, app: App) -> Reply:
     if {"approve", "reject"} & invocation.flags.keys():
         raise BadInput("--approve and --reject answer a gate: name the workflow with --resume ID.", field="--resume")
     spec = spec_for(invocation, app)
+    if "strategy" in invocation.flags:
+        spec = _by_strategy(spec, invocation)
+    if "recovery-mode" in invocation.flags and "continue-from" not in invocation.flags:
+        raise BadInput("Recovery of which workflow? Name it with --continue-from.", field="--continue-from")
+    if "continue-from" in invocation.flags:
+        spec = _goes_on(spec, invocation, app)
     if "dry-run" not in invocation.flags:
         return launch(spec, invocation, app)
     from stretto.commands.preview import preview
 
     return preview(spec, invocation, app)
+
+
+def _by_strategy(spec: Spec, invocation: Invocation) -> Spec:
+    """Conservative: one agent, half the budget, a gate before the merge. Manual: a gate after the plan, too.
+
+    What a flag says of itself stands. Aggressive: no gate, and a try and a debug round more.
+    """
+    from stretto.graph.continuing import conservative
+
+    chosen = str(invocation.flags["strategy"])
+    plain = spec.limits
+    asked: tuple[str, ...] = ()
+    if chosen == "aggressive":
+        more = {"attempts": min(plain.attempts + 1, 10), "debug_rounds": min(plain.debug_rounds + 1, 10)}
+        limits = plain.model_copy(update=more)
+    else:
+        limits = conservative(plain) if chosen == "conservative" else plain
+        asked = ("merge",) if chosen == "conservative" else ("plan", "merge")
+    asked = tuple(g for g in asked if g != "plan" or any(p.kind == "plan" for p in spec.phases))
+    kept = spec.gates if "gate" in invocation.flags else asked
+    return spec.model_copy(update={"limits": changed_limits(invocation, limits), "gates": kept})
+
+
+def _goes_on(spec: Spec, invocation: Invocation, app: App) -> Spec:
+    """With the work of another workflow; `--recovery-mode` takes that one into recovery, if it is in none."""
+    from stretto.commands.coordinating import looking, writing
+    from stretto.commands.recovery_words import not_driven
+    from stretto.graph import coordination, recovering, recovery
+    from stretto.graph.continuing import continuation
+    from stretto.graph.spec import validate
+
+    with looking(app) as desk:
+        row = coordination.row_of(desk.tx, str(invocation.flags["continue-from"]))
+        not_driven(desk, row)
+        spec = validate(continuation(desk.tx, row, spec))
+        going = recovering.current(desk.tx.database, row.id)
+    begins = "recovery-mode" in invocation.flags and not (going and not going["ended"])
+    if begins and "dry-run" not in invocation.flags:
+        with writing(app) as desk:
+            recovery.begin(desk.tx, coordination.row_of(desk.tx, row.id), "alternative_approach", (), keep=True)
+    return spec
 
 
 def spec_for(invocation: Invocation, app: App) -> Spec:

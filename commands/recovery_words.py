@@ -11,7 +11,7 @@ from stretto.commands.reply import Reply
 from stretto.graph import coordination
 from stretto.graph.recovery import Analysis, Rate
 from stretto.state import lease
-from stretto.state.errors import BadInput
+from stretto.state.errors import BadInput, WorkflowDriven
 from stretto.state.rows import WorkflowRow
 
 CAUSE_WORDS: Mapping[str, str] = {
@@ -62,6 +62,20 @@ def gone(desk: Desk, row: WorkflowRow) -> bool:
     """Whether its driver died and nobody took over."""
     holder = lease.holder(desk.log, row.id)
     return row.runner != coordination.RUNNER and row.status == "RUNNING" and not (holder and holder.alive)
+
+
+def not_driven(desk: Desk, row: WorkflowRow) -> None:
+    """Nobody may be at work for it.
+
+    Raises:
+        WorkflowDriven: A living driver is.
+    """
+    holder = lease.holder(desk.log, row.id)
+    if holder and holder.alive:
+        raise WorkflowDriven(
+            f"Workflow {row.id!r} is driven by process {holder.pid} on {holder.host!r}; it is unchanged.",
+            next_steps=(f"stretto cancel {row.id}", f"stretto workflow-status {row.id}"),
+        )
 
 
 def found(invocation: Invocation, app: App) -> tuple[WorkflowRow, bool]:

@@ -14,11 +14,12 @@ from stretto.agents.host import HostRunner
 from stretto.agents.local import LocalExecutor
 from stretto.agents.process import run as execute
 from stretto.agents.reading import workflows
+from stretto.agents.refs import Start
 from stretto.agents.repository import Repository, open_repository
 from stretto.agents.runner import Runner
 from stretto.agents.task import Outcome, Task
 from stretto.agents.workspace import clean
-from stretto.graph import recovering
+from stretto.graph import continuing, recovering
 from stretto.graph.board import Board
 from stretto.graph.channels import State, tasks_of
 from stretto.graph.compiler import compile as compile_spec
@@ -91,7 +92,8 @@ class Driver:
             "resources": {"agents": spec.limits.agents},
             "workflow_type": spec.type,
             "template": spec.template,
-            "phases": [p.name for p in spec.phases],
+            "phases": [*(spec.continues.inherited if spec.continues else ()), *(p.name for p in spec.phases)],
+            **({"continues": spec.continues.workflow_id} if spec.continues else {}),
         }
         if self.log.workflow(spec.workflow_id) is None:
             self.saver.delete_thread(spec.workflow_id)  # a store that came from elsewhere may hold one of this name
@@ -106,6 +108,7 @@ class Driver:
             )
             if created:
                 tx.put_fact(spec.workflow_id, PREFIX, self.repository.prefix)
+                continuing.link(tx, spec)
                 tx.set_status(spec.workflow_id, "SCHEDULED", {"start_time": "immediate"})
 
     async def drive(
@@ -135,11 +138,13 @@ class Driver:
 
     def _settle(self, fence: Fence) -> None:
         """Say so if the work done ends a recovery: of this workflow, or of the one whose work it took over."""
-        if not recovering.concerned(self.log.database, self.spec.workflow_id):
+        if not (self.spec.continues or recovering.concerned(self.log.database, self.spec.workflow_id)):
             return
         view = fold(self.log.events(self.spec.workflow_id))
         with self.log.write(fence) as tx:
             recovering.settle(tx, view)
+            if view.status == "COMPLETED":
+                continuing.take_over(tx, self.spec.workflow_id)
 
     def _untold(self, entry: Entry) -> bool:
         """Whether a driver came to a stop and died before it could say so.
@@ -154,7 +159,7 @@ class Driver:
         """Say that the workflow runs."""
         try:
             await self._sweep(fence)  # worktrees of a driver that died
-            start = await self.repository.begin(self.spec.workflow_id)
+            start = await self._branch()
             facts = {"branch": start.branch, "base": start.base, "warnings": list(self.repository.warnings)}
             with self.log.write(fence) as tx:
                 facts = {**facts, "runner": self.runner.name, **entry.facts}
@@ -166,6 +171,13 @@ class Driver:
         except Exception as error:
             self._broke(fence, before, error)
             raise
+
+    async def _branch(self) -> Start:
+        """Where it begins: at the checkout, or where the one stood whose work it goes on with."""
+        goes_on = self.spec.continues
+        if goes_on and goes_on.commit:
+            return await self.repository.go_on(self.spec.workflow_id, goes_on.workflow_id, goes_on.commit)
+        return await self.repository.begin(self.spec.workflow_id)
 
     async def _invoke(self, fence: Fence, entry: Entry, before: int) -> Result:
         repository = self.repository

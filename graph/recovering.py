@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from stretto.state.database import Database
 from stretto.state.figures import WorkflowView
+from stretto.state.log import stamp
 from stretto.state.queries import fact
 from stretto.state.transaction import Transaction
 from stretto.state.units import said_seconds
@@ -46,18 +47,20 @@ def _settle(tx: Transaction, name: str, view: WorkflowView) -> None:
     phase = view.phases.get(going["failed_phase"])
     own = name == view.workflow_id
     if phase is not None and phase.state in _DONE:
-        _end(tx, name, going, "RECOVERY_COMPLETED", {"phase_is": phase.state, "by": view.workflow_id})
+        at = tx.now if phase.finished is None else stamp(phase.finished)
+        _end(tx, name, going, "RECOVERY_COMPLETED", at, {"phase_is": phase.state, "by": view.workflow_id})
     elif own and view.status == "CANCELLED":
-        _end(tx, name, going, "RECOVERY_FAILED", {"reason": view.reason})
+        _end(tx, name, going, "RECOVERY_FAILED", tx.now, {"reason": view.reason})
 
 
-def _end(tx: Transaction, name: str, going: dict[str, Any], kind: str, facts: dict[str, Any]) -> None:
-    took = seconds_between(going["began"], tx.now)
+def _end(tx: Transaction, name: str, going: dict[str, Any], kind: str, at: str, facts: dict[str, Any]) -> None:
+    """`at` is when it was over, which a driver may say only when it comes to a stop."""
+    took = seconds_between(going["began"], at)
     said = {"recovery_id": going["recovery_id"], "recovery_strategy": going["recovery_strategy"]}
     recovered = kind == "RECOVERY_COMPLETED"
     data = {**said, "duration": said_seconds(took), "seconds": took, **facts}
     tx.event(kind, name, going["failed_phase"], data, severity="info" if recovered else "error")
-    tx.put_fact(name, RECOVERY, {**going, "ended": tx.now, "recovered": recovered})
+    tx.put_fact(name, RECOVERY, {**going, "ended": at, "recovered": recovered})
 
 
 def seconds_between(one: str, two: str) -> float:

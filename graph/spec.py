@@ -56,6 +56,17 @@ class Limits(Frozen):
     patience_seconds: float = Field(default=1200, ge=0)
 
 
+class Continuation(Frozen):
+    """Whose work a workflow goes on with: the other one, the commit of its branch to begin at, and what is done there.
+
+    An empty commit: it begins where the checkout stands.
+    """
+
+    workflow_id: str
+    commit: str = ""
+    inherited: tuple[str, ...] = ()
+
+
 class Spec(Frozen):
     """One workflow, before it runs."""
 
@@ -72,6 +83,7 @@ class Spec(Frozen):
     first_plan_phase: int = Field(default=1, ge=1)
     test_command: str = ""
     limits: Limits = Limits()
+    continues: Continuation | None = None
 
     def phase(self, name: str) -> PhaseSpec:
         """The phase of this name. KeyError if there is none."""
