@@ -37,6 +37,7 @@ class Debugging:
         if failure := why(step):
             return Closed({}, failed=failure)
         number = next_number(await listing(step, REPORTS))
+        known = [line for spec in step.phase.tasks for line in spec.known]
         files: dict[str, str] = {}
         for task in step.tasks:
             found = DebuggerData.model_validate(step.finished[task.task_id].data)
@@ -44,7 +45,7 @@ class Debugging:
             files[f"{REPORTS}/{name}"] = render_debug_report(
                 issue(step),
                 found.cause,
-                found.evidence,
+                (*found.evidence, *known),
                 cures(found),
                 date=step.run.date,
                 title=headline(step),

@@ -62,11 +62,12 @@ def implement() -> tuple[PhaseSpec, ...]:
     return (PhaseSpec(name="implementation", kind="implement"), TESTING)
 
 
-def debug(issue: str, context: Sequence[str]) -> tuple[PhaseSpec, ...]:
-    """One debugger, who changes nothing."""
+def debug(issue: str, context: Sequence[str], known: Sequence[str] = ()) -> tuple[PhaseSpec, ...]:
+    """One debugger, who changes nothing; `known` is what a program found out beforehand."""
     note = "\nRead these first:\n" + "\n".join(f"- {c}" for c in context) if context else ""
-    prompt = f"Find the cause: {issue}{note}"
-    return (PhaseSpec(name="debugging", kind="debug", tasks=(_task("debug", "debugger", issue, prompt),)),)
+    facts = "\nThis is known:\n" + "\n".join(f"- {k}" for k in known) if known else ""
+    task = _task("debug", "debugger", issue, f"Find the cause: {issue}{note}{facts}")
+    return (PhaseSpec(name="debugging", kind="debug", tasks=(task.model_copy(update={"known": tuple(known)}),)),)
 
 
 def document(change: str, scope: str) -> tuple[PhaseSpec, ...]:

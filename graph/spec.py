@@ -24,7 +24,10 @@ overlap = paths.overlap
 
 
 class TaskSpec(Frozen):
-    """A task known before the run. `depends_on` names tasks of the same phase."""
+    """A task known before the run. `depends_on` names tasks of the same phase.
+
+    `known` is what a program found out beforehand, a line for each; a debugger's report holds it as it is.
+    """
 
     id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     title: str
@@ -34,6 +37,7 @@ class TaskSpec(Frozen):
     writes: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
     budget: Budget = Budget()
 
 

@@ -110,3 +110,46 @@ def test_unit_and_integration_tests_are_counted_by_themselves(project: Project) 
     kinds = project.run("test", "auth", "--comprehensive", "--json").json["result"]["kinds"]
 
     assert (kinds["unit"]["tests"], kinds["integration"]["tests"]) == (1, 0)
+
+
+def report(project: Project) -> str:
+    return next((project.root / "specs/reports").glob("*debug*.md")).read_text("utf-8")
+
+
+def test_a_security_analysis_is_a_scanners_and_stands_in_the_report_and_the_reply(project: Project) -> None:
+    project.commit({"src/calc/run.py": "import subprocess\n\nsubprocess.run('ls', shell=True)\n"})
+
+    ran = project.work("debug", "authentication_flow", "--security-analysis", "--penetration-testing", "--json")
+
+    assert ran.code == 0, ran.out
+    security = ran.json["result"]["security"]
+    assert security["scanner"] in ("bandit", "ruff")
+    assert security["findings"] > 0
+    assert ran.json["result"]["security_passed"] is False
+    for told in (report(project), *project.briefs()[-1:]):
+        assert "src/calc/run.py:3" in str(told)
+        assert "Penetration testing: not done" in str(told)
+
+
+def test_without_a_scanner_nothing_is_said_to_be_secure(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stretto.agents.scan._program", lambda name, path: None)
+
+    result = project.work("debug", "authentication_flow", "--security-analysis", "--json").json["result"]
+
+    assert result["security"].startswith("not available: neither bandit nor ruff")
+    assert "security_passed" not in result
+    assert "not available: neither bandit" in report(project)
+
+
+def test_the_tests_of_a_workflow_are_completed_once_coverage_and_scan_are_known(project: Project) -> None:
+    coverage(project)
+    project.run("coordination-hub", "create", "auth_001")
+    project.run("test-all", "--coverage")
+    assert "TESTING_COMPLETED" not in project.types("auth_001")
+
+    for _ in range(2):
+        ran = project.work("debug", "authentication_flow", "--security-analysis")
+        assert "recorded for auth_001" in ran.out
+
+    (told,) = (e for e in project.events("auth_001") if e.type == "TESTING_COMPLETED")
+    assert (told.phase, dict(told.data)) == ("testing", {"coverage": 87.5, "security_passed": True})
