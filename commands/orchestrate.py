@@ -34,12 +34,16 @@ def handle(invocation: Invocation, app: App) -> Reply:
     Raises:
         BadInput: No description, an operation or flag that does nothing here, or a resume that makes no sense.
     """
+    if invocation.operation == "finalize-workflow":
+        from stretto.commands.finalizing import finalize
+
+        return finalize(invocation, app)
     require_supported(invocation, SUPPORTED)
     if invocation.operation:
         raise BadInput(
             f"/orchestrate understands {invocation.operation!r}, but this version cannot do it.",
             field="operation",
-            allowed=('"a description"', "--resume ID"),
+            allowed=('"a description"', "--resume ID", "finalize-workflow ID"),
         )
     if "resume" in invocation.flags:
         return _resume(invocation, app)

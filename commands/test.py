@@ -56,7 +56,7 @@ def run_tests(invocation: Invocation, app: App, target: str, wanted: AbstractSet
     """
     to = attach(invocation, app) if wanted or "workflow-context" in invocation.flags else Attached()
     limit = seconds(str(invocation.flags["timeout"]), "--timeout") if "timeout" in invocation.flags else DEFAULT_SECONDS
-    report, measured = asyncio.run(_report(app, target, limit, wanted))
+    report, measured = asyncio.run(examine(app, target, limit, wanted))
     command = report.results[0].command
     bench: Any = measured.get("performance")
     slow = isinstance(bench, dict) and bool(cast("dict[str, Any]", bench)["problem"])
@@ -85,7 +85,14 @@ def _brief(measured: Mapping[str, Any]) -> dict[str, Any]:
     return {**measured, "performance": {k: v for k, v in kept.items() if k != "output"}}
 
 
-async def _report(app: App, target: str, limit: float, wanted: AbstractSet[str]) -> tuple[CheckReport, dict[str, Any]]:
+async def examine(
+    app: App, target: str, limit: float, wanted: AbstractSet[str] = frozenset()
+) -> tuple[CheckReport, dict[str, Any]]:
+    """Run the tests of a target, and measure what is wanted.
+
+    Raises:
+        BadInput: There is no way to test it.
+    """
     root = find_project(app.project)
     environment = await find_environment(root, app.project, os.environ, execute)
     found = await detect_test_command(app.project, environment, execute, settings_of(app).test)
