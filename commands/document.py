@@ -3,6 +3,7 @@
 from pathlib import PurePosixPath
 
 from stretto.commands.app import App, require_supported
+from stretto.commands.attaching import Attached, attach, record
 from stretto.commands.development import one_text, run
 from stretto.commands.invocation import Invocation
 from stretto.commands.options import WORK
@@ -10,7 +11,7 @@ from stretto.commands.reply import Reply
 from stretto.graph import recipes
 from stretto.state.errors import BadInput
 
-SUPPORTED = WORK | {"scope"}
+SUPPORTED = WORK | {"scope", "cross-reference", "audience", "workflow-context"}
 ANYWHERE = "comprehensive"
 
 
@@ -26,7 +27,20 @@ def handle(invocation: Invocation, app: App) -> Reply:
     if len(scopes) > 1:
         raise BadInput(f"One scope at most, and here are {', '.join(map(repr, sorted(scopes)))}.", field="scope")
     scope = next(iter(scopes), ANYWHERE)
-    return run(invocation, app, change, recipes.document(change, "" if scope == ANYWHERE else _within(app, scope)))
+    audience = str(invocation.flags.get("audience", ""))
+    phases = recipes.document(
+        change,
+        "" if scope == ANYWHERE else _within(app, scope),
+        links="cross-reference" in invocation.flags,
+        about=f"Write for {audience}." if audience else "",
+    )
+    beside = "dry-run" not in invocation.flags and "workflow-context" in invocation.flags
+    to = attach(invocation, app) if beside else Attached()
+    done = run(invocation, app, change, phases)
+    if not to.workflow_id:
+        return done
+    events = record(app, to, {"documented": done.workflow_id, "documentation": str(done.result.get("status"))})
+    return done._replace(text=f"{done.text}\n{to.notice}", events=(*done.events, *events))
 
 
 def _within(app: App, scope: str) -> str:

@@ -70,12 +70,14 @@ def debug(issue: str, context: Sequence[str], known: Sequence[str] = ()) -> tupl
     return (PhaseSpec(name="debugging", kind="debug", tasks=(task.model_copy(update={"known": tuple(known)}),)),)
 
 
-def document(change: str, scope: str) -> tuple[PhaseSpec, ...]:
-    """One documenter; a scope that is a folder bounds what it may write."""
+def document(change: str, scope: str, *, links: bool = False, about: str = "") -> tuple[PhaseSpec, ...]:
+    """One documenter; a scope that is a folder bounds what it may write. See `PhaseSpec.links`."""
     prompt = f"Bring the project's documentation up to date with this change: {change}"
     writes = (scope,) if scope else ()
-    task = _task("document", "documenter", f"Document: {change}", prompt, writes=writes)
-    return (PhaseSpec(name="documentation", kind="document", tasks=(task,)),)
+    told = "Link each document that you change to what it is about, by relative links that resolve." if links else ""
+    said = "\n".join(filter(None, (prompt, about, told)))
+    task = _task("document", "documenter", f"Document: {change}", said, writes=writes)
+    return (PhaseSpec(name="documentation", kind="document", tasks=(task,), links=links),)
 
 
 def subagents(

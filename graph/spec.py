@@ -42,12 +42,16 @@ class TaskSpec(Frozen):
 
 
 class PhaseSpec(Frozen):
-    """One phase. `after` empty means: after the phase listed before it."""
+    """One phase. `after` empty means: after the phase listed before it.
+
+    With `links`, the documents that a `document` phase changed must hold no relative link that leads nowhere.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")
     kind: Kind
     after: tuple[str, ...] = ()
     tasks: tuple[TaskSpec, ...] = ()
+    links: bool = False
 
 
 class Limits(Frozen):
