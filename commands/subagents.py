@@ -4,16 +4,24 @@ import re
 from typing import Any, cast
 
 from stretto.commands.app import App, require_supported
+from stretto.commands.coordinating import open_log, writing
 from stretto.commands.development import run
+from stretto.commands.fields import Fields
 from stretto.commands.inputs import committed, existing
 from stretto.commands.invocation import Invocation
 from stretto.commands.options import TEAM
 from stretto.commands.reply import Reply
 from stretto.commands.safe import one_line
 from stretto.graph import recipes
+from stretto.graph.coordination import RUNNER
+from stretto.graph.deciding import Decision, decide, ordered_by_files, specialised
+from stretto.state.chosen import choose
 from stretto.state.errors import BadInput
+from stretto.state.log import Log
 
 SUPPORTED = TEAM
+CHOSEN = "subagents"
+"""The name of the choice that says how runs decide."""
 CONTEXT = ("phase", "name", "workflow_id", "complexity", "plan_file", "standards_file", "coordination")
 COORDINATION = ("parallel", "dependency_aware")
 """Both run what is ready at once and honour the dependencies given; `dependency_aware` refuses tasks without any."""
@@ -46,8 +54,10 @@ def handle(invocation: Invocation, app: App) -> Reply:
     Raises:
         BadInput: The JSON is not of this form; the message names the key.
     """
+    if invocation.operation == "configure":
+        return configure(invocation, app)
     require_supported(invocation, SUPPORTED)
-    if invocation.operation or len(invocation.json) != 2:
+    if len(invocation.json) != 2:
         raise BadInput(
             "/subagents takes a context object and a list of tasks.",
             field="tasks",
@@ -57,14 +67,73 @@ def handle(invocation: Invocation, app: App) -> Reply:
     reads = [existing(app.project, context[k], f"context.{k}") for k in ("plan_file", "standards_file") if k in context]
     committed(app, reads, "context")
     name = one_line(context.get("name") or context.get("phase") or "subagents", 100)
+    description = f"{name}: {len(tasks)} task{'' if len(tasks) == 1 else 's'}"
+    rules, parent = _known(app, context)
+    if rules.get("dependency_analysis") == "automatic":
+        tasks = ordered_by_files(tasks)
+    if rules.get("agent_specialization") == "adaptive":
+        tasks = [specialised(task) for task in tasks]
     phases = recipes.subagents(context, tasks, reads)
-    return run(
+    decided: Decision | None = None
+    if rules.get("parallel_optimization"):
+        decided = decide(tasks, str(context.get("phase", "")), str(context.get("coordination", "")))
+        if decided.agents:
+            most = min(decided.agents, int(invocation.flags.get("max-agents", decided.agents)))
+            invocation = invocation._replace(flags={**invocation.flags, "max-agents": most})
+    done = run(
         invocation,
         app,
-        f"{name}: {len(tasks)} task{'' if len(tasks) == 1 else 's'}",
+        description,
         phases,
-        named=context.get("workflow_id"),
+        named=None if parent else context.get("workflow_id"),
         complexity=context.get("complexity"),
+    )
+    if decided:
+        told = {"mode": decided.mode, "score": decided.score, "reasons": list(decided.reasons)}
+        text = "\n".join([done.text, f"  How they run: {decided.mode}", *(f"    {r}" for r in decided.reasons)])
+        done = done._replace(text=text, result={**done.result, "decision": told})
+    return _linked(done, app, parent) if parent and "dry-run" not in invocation.flags else done
+
+
+def configure(invocation: Invocation, app: App) -> Reply:
+    """`configure '{…}'`: how the next runs decide."""
+    require_supported(invocation, frozenset())
+    fields = Fields(invocation.json[0] if invocation.json else {})
+    value = {
+        "parallel_optimization": fields.flag("parallel_optimization", default=True),
+        "dependency_analysis": fields.choice("dependency_analysis", ("automatic", "explicit"), "explicit"),
+        "load_balancing": fields.choice("load_balancing", ("dynamic",), "dynamic"),
+        "agent_specialization": fields.choice("agent_specialization", ("adaptive", "explicit"), "explicit"),
+    }
+    fields.close()
+    with writing(app) as desk:
+        new = choose(desk.tx, CHOSEN, value)
+    lines = [f"{CHOSEN}: version {new.version}", *(f"  {k}: {v}" for k, v in new.value.items())]
+    result = {"name": new.name, "version": new.version, "value": new.value}
+    steps = ("stretto subagents '{…}' '[…]'   (decides so from now on)",)
+    return Reply("subagents", "\n".join(lines), result, "configure", "", tuple(desk.tx.ids), steps)
+
+
+def _known(app: App, context: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """What was configured, and the workflow of `workflow_id` if it is there and no run of this command's own."""
+    log = Log.find(app.state)
+    if log is None:
+        return {}, ""
+    with log:
+        row = log.workflow(str(context["workflow_id"])) if "workflow_id" in context else None
+        return log.chosen(CHOSEN).value, row.id if row and row.runner == RUNNER else ""
+
+
+def _linked(done: Reply, app: App, parent: str) -> Reply:
+    """The run as a child of the workflow that it belongs to."""
+    with open_log(app) as log, log.write() as tx:
+        tx.put_fact(done.workflow_id, "parent", parent)
+        data = {"child": done.workflow_id, "child_status": str(done.result.get("status"))}
+        tx.event("WORKFLOW_STATE_UPDATED", parent, "coordination", data)
+    return done._replace(
+        text=f"{done.text}\n  It belongs to {parent}.",
+        result={**done.result, "parent": parent},
+        events=(*done.events, *tx.ids),
     )
 
 
@@ -93,7 +162,9 @@ def checked(context: Any, tasks: Any) -> tuple[dict[str, Any], list[dict[str, An
 def _object(value: Any, allowed: tuple[str, ...], field: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadInput(f"{field} is not a JSON object.", field=field, allowed=allowed)
-    found = cast("dict[str, Any]", value)
+    found = dict(cast("dict[str, Any]", value))
+    if isinstance(found.get("phase"), int) and not isinstance(found["phase"], bool):
+        found["phase"] = str(found["phase"])
     for key in found:
         if key not in allowed:
             raise BadInput(f"{field} has the unknown key {key!r}.", field=f"{field}.{key}", allowed=allowed)
