@@ -121,7 +121,8 @@ def _known(app: App, context: dict[str, Any]) -> tuple[dict[str, Any], str]:
         return {}, ""
     with log:
         row = log.workflow(str(context["workflow_id"])) if "workflow_id" in context else None
-        return log.chosen(CHOSEN).value, row.id if row and row.runner == RUNNER else ""
+        other = row is not None and (row.runner == RUNNER or row.kind != "subagents")
+        return log.chosen(CHOSEN).value, row.id if row and other else ""
 
 
 def _linked(done: Reply, app: App, parent: str) -> Reply:

@@ -61,3 +61,14 @@ def test_a_run_for_a_coordinated_workflow_is_its_child(project: Project) -> None
     told = project.events("research_001")[-1]
     assert (told.data["child"], told.data["child_status"]) == (done["workflow_id"], "completed")
     assert told.event_id in done["events"]
+
+
+def test_a_run_for_a_workflow_that_another_command_drove_is_its_child_too(project: Project) -> None:
+    assert project.work("report", "How adding works", "--workflow-id=research_001").code == 0
+
+    done = run(project, {"phase": "research", "workflow_id": "research_001"}, REPORTS)
+
+    assert done["result"]["parent"] == "research_001"
+    own = {"phase": "research", "workflow_id": "own_001"}
+    assert run(project, own, REPORTS)["workflow_id"] == "own_001"
+    assert project.work("subagents", json.dumps(own), json.dumps(REPORTS)).code == 2
