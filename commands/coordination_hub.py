@@ -294,7 +294,11 @@ OPERATIONS: dict[str, Handle] = {
     "get-status": get_status,
     "list-workflows": list_all,
 }
-ELSEWHERE: dict[str, str] = {"recovery-mode": "hub_recovery:recovery_mode"}
+ELSEWHERE: dict[str, str] = {
+    "recovery-mode": "hub_recovery:recovery_mode",
+    "create-test-workflow": "recovery_tests:create_test_workflow",
+    "validate-recovery": "recovery_tests:validate_recovery",
+}
 """Operations that another module has, as `module:function` of `stretto.commands`."""
 
 

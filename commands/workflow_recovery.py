@@ -162,6 +162,7 @@ ELSEWHERE: dict[str, str] = {
     "rollback": f"{_HERE}:restore",
     "validate-state": f"{_HERE}:validate_state",
     "backup-state": f"{_HERE}:backup_state",
+    "test-scenarios": "recovery_tests:test_scenarios",
 }
 """Operations that another module has, as `module:function` of `stretto.commands`."""
 

@@ -1,0 +1,135 @@
+"""Recovery put to the test: faults injected and judged by number, and workflows that are tests."""
+
+from typing import Any, cast
+
+from stretto.commands.app import App
+from stretto.commands.coordinating import looking, workflow_named, writing
+from stretto.commands.fields import Fields
+from stretto.commands.invocation import Invocation
+from stretto.commands.recovery_injection import ERRORS, IMPACTS, Injected, inject
+from stretto.commands.recovery_words import body, reply
+from stretto.commands.reply import Reply
+from stretto.graph import coordination, recovery
+from stretto.graph.coordinated import Coordinated, Needs, Stage
+from stretto.state.errors import BadInput
+from stretto.state.ids import workflow_id as checked_id
+from stretto.state.units import said_seconds, seconds, share
+
+KIND = "recovery_test"
+CRITERIA = ("coordination", "performance", "error_handling", "resources", "events")
+_MOST = 20
+
+
+def test_scenarios(invocation: Invocation, app: App) -> Reply:
+    """`'[{"error_type": "agent_failure", "impact": "medium"}]'`: each injected, recovered from and measured."""
+    if invocation.ids:
+        raise BadInput("Scenarios run in a store of their own; leave the id out.", field="workflow_id")
+    wanted = _wanted(invocation.json[0] if invocation.json else None)
+    found = [inject(error, impact) for error, impact in wanted]
+    with writing(app) as desk:
+        for one in found:
+            data = {"kind": KIND, "run": desk.tx.now, "metrics": one.told()}
+            desk.tx.event("METRICS_RECORDED", "system", "recovery", data)
+    lines = [_line(one) for one in found]
+    result = {"scenarios": [one.told() for one in found], "passed": sum(one.recovered for one in found)}
+    steps = ('stretto coordination-hub validate-recovery ID \'{"recovery_time_limit": "60s"}\'',)
+    answer = reply(invocation, lines, result, "", desk.tx.ids, steps)
+    return answer._replace(exit_code=0 if all(one.recovered for one in found) else 1)
+
+
+def _wanted(items: object) -> list[tuple[str, str]]:
+    if not isinstance(items, list) or not 0 < len(cast("list[object]", items)) <= _MOST:
+        raise BadInput(
+            f"Which faults? A list of 1 to {_MOST}.",
+            field="json",
+            allowed=("""[{"error_type": "agent_failure", "impact": "medium"}]""",),
+        )
+    found: list[tuple[str, str]] = []
+    for i, item in enumerate(cast("list[object]", items)):
+        fields = Fields(item, f"[{i}]")
+        error = fields.choice("error_type", ERRORS)
+        impact = fields.choice("impact", tuple(IMPACTS), "medium")
+        fields.close()
+        if not error:
+            raise BadInput(f"[{i}] names no fault.", field=f"[{i}].error_type", allowed=ERRORS)
+        found.append((error, impact))
+    return found
+
+
+def _line(one: Injected) -> str:
+    state = "state equals replay" if one.consistent else "STATE DIFFERS FROM REPLAY"
+    late = ", a late write refused" if one.stale_writes_refused else ""
+    return (
+        f"{one.error_type} ({one.impact}): {'recovered' if one.recovered else 'NOT recovered'}, at work again after"
+        f" {one.recovery_seconds:.2f} s ({said_seconds(one.waited)} waited), {state}{late},"
+        f" {one.degradation:.1%} longer"
+    )
+
+
+def validate_recovery(invocation: Invocation, app: App) -> Reply:
+    """`ID '{"recovery_time_limit": "60s", "data_consistency": "strict", "performance_degradation_limit": …}'`."""
+    fields = body(invocation)
+    limit = fields.read("recovery_time_limit", seconds, 60.0)
+    strict = fields.choice("data_consistency", ("strict", "chain"), "strict") == "strict"
+    most = fields.read("performance_degradation_limit", share, 0.2)
+    fields.close()
+    with looking(app) as desk:
+        row = coordination.row_of(desk.tx, workflow_named(invocation))
+        runs = [e for e in recovery.events_of(desk.tx, "system") if e.data.get("kind") == KIND]
+    if not runs:
+        raise BadInput(
+            "No fault has been injected here, so there is nothing to judge.",
+            field="runs",
+            next_steps=("""stretto workflow-recovery test-scenarios '[{"error_type": "agent_failure"}]'""",),
+        )
+    newest = [e for e in runs if e.data["run"] == runs[-1].data["run"]]
+    told = [_judged(e.data["metrics"], limit, most, strict=strict) | {"event_id": e.event_id} for e in newest]
+    passed = all(one["passed"] for one in told)
+    result = {
+        "passed": passed,
+        "limits": {"recovery_seconds": limit, "data_consistency": "strict" if strict else "chain", "degradation": most},
+        "scenarios": told,
+    }
+    lines = [f"{row.id}: {'passed' if passed else 'FAILED'}: {sum(t['passed'] for t in told)} of {len(told)}"]
+    lines += [
+        f"  {t['error_type']}: {t['recovery_seconds']:.2f} s of {limit:g} s,"
+        f" {'consistent' if t['consistent'] else 'NOT consistent'}, {t['degradation']:.1%} longer of {most:.0%}:"
+        f" {'pass' if t['passed'] else 'FAIL'}"
+        for t in told
+    ]
+    return reply(invocation, lines, result, row.id)._replace(exit_code=0 if passed else 1)
+
+
+def _judged(metrics: dict[str, Any], limit: float, most: float, *, strict: bool) -> dict[str, Any]:
+    consistent = bool(metrics["consistent"] if strict else metrics["chain_sound"])
+    passed = metrics["recovered"] and consistent
+    passed = passed and metrics["recovery_seconds"] <= limit and metrics["degradation"] <= most
+    told = {name: metrics[name] for name in ("error_type", "recovered", "recovery_seconds", "degradation")}
+    return {**told, "consistent": consistent, "passed": bool(passed)}
+
+
+def create_test_workflow(invocation: Invocation, app: App) -> Reply:
+    """`ID '{"test_type": "integration", "scope": …, "validation_criteria": […]}'`: one phase a criterion, no agents."""
+    name = checked_id(workflow_named(invocation))
+    fields = body(invocation)
+    kind = fields.choice("test_type", ("integration", "performance", "recovery"), "integration")
+    scope = fields.choice("scope", ("full_ecosystem", "workflow", "component"), "full_ecosystem")
+    criteria = fields.texts("validation_criteria", CRITERIA) or CRITERIA[:1]
+    fields.close()
+    if len(set(criteria)) < len(criteria):
+        raise BadInput("A criterion is named twice.", field="validation_criteria")
+    asked = Coordinated(
+        name=f"{kind} test of {scope}",
+        kind=f"{kind}_test",
+        phases=tuple(Stage(name=one) for one in criteria),
+        resources=Needs(agents=0),
+        test=True,
+    )
+    with writing(app) as desk:
+        made = coordination.create(desk.tx, name, asked, desk.capacity)
+    result = {"created": made, "test": True, "test_type": kind, "scope": scope, "validation_criteria": list(criteria)}
+    lines = [
+        f"{name}: {'created' if made else 'is there already, unchanged'}; a test: it holds no agents, and no history or"
+        " figure counts it"
+    ]
+    return reply(invocation, lines, result, name, desk.tx.ids, (f"stretto coordination-hub start {name}",))
