@@ -49,8 +49,8 @@ def _reports(app: App, context: str) -> list[str]:
     """The reports that a workflow left, as far as they are there."""
     with open_log(app) as log:
         events = list(log.events(context))
-    metrics: list[Any] = [(e.data.get("success_metrics") or {}).get("artifacts") or () for e in events]
-    left = dict.fromkeys(str(path) for paths in metrics for path in paths)
+    metrics: list[dict[str, Any]] = [e.data.get("success_metrics") or {} for e in events]
+    left = dict.fromkeys(str(path) for told in metrics for path in told.get("artifacts") or ())
     return [path for path in left if path.startswith("specs/reports/") and (app.project / path).is_file()]
 
 

@@ -90,7 +90,7 @@ def validate_recovery(invocation: Invocation, app: App) -> Reply:
         "limits": {"recovery_seconds": limit, "data_consistency": "strict" if strict else "chain", "degradation": most},
         "scenarios": told,
     }
-    lines = [f"{row.id}: {'passed' if passed else 'FAILED'}: {sum(t['passed'] for t in told)} of {len(told)}"]
+    lines = [f"{row.id}: {'passed' if passed else 'FAILED'}: {sum(bool(t['passed']) for t in told)} of {len(told)}"]
     lines += [
         f"  {t['error_type']}: {t['recovery_seconds']:.2f} s of {limit:g} s,"
         f" {'consistent' if t['consistent'] else 'NOT consistent'}, {t['degradation']:.1%} longer of {most:.0%}:"

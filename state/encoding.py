@@ -30,7 +30,7 @@ class Encoder:
     def encode(self, serde: Serializer, value: Any) -> Encoded:
         """The same as `serde` makes of the value. TypeError for what would not be loaded again."""
         if type(value) is list:
-            items: list[Any] = value
+            items: list[Any] = value  # pyright: ignore[reportUnknownVariableType] - of anything
             if len(items) > _FEW and self._messages.issuperset(map(type, items)):
                 return "msgpack", b"".join([_head(len(items)), *(self._message(serde, each) for each in items)])
         kind, data = serde.dumps_typed(value)

@@ -132,7 +132,10 @@ def test_a_security_analysis_is_a_scanners_and_stands_in_the_report_and_the_repl
 
 
 def test_without_a_scanner_nothing_is_said_to_be_secure(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stretto.agents.scan._program", lambda name, path: None)
+    def none(name: str, path: str) -> None:
+        del name, path
+
+    monkeypatch.setattr("stretto.agents.scan._program", none)
 
     result = project.work("debug", "authentication_flow", "--security-analysis", "--json").json["result"]
 
