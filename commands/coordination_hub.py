@@ -10,7 +10,7 @@ from stretto.commands.coordinating import created, looking, reading, settle, wor
 from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
-from stretto.graph import coordination, savepoints
+from stretto.graph import coordination, recovery, savepoints, tracking
 from stretto.state.errors import BadInput
 from stretto.state.figures import WorkflowView
 from stretto.state.log import Log
@@ -126,6 +126,8 @@ def end_phase(invocation: Invocation, app: App) -> Reply:
         row = coordination.row_of(desk.tx, workflow_named(invocation))
         name = coordination.phase_named(row, invocation.words[0].text)
         coordination.end_phase(desk.tx, row, name, outcome, reason)
+        if outcome == "failed" and tracking.analyses(desk.tx.database):
+            recovery.noticed(desk.tx, row)
         desk.admit()
     return _moved(invocation, app, [*kept, *desk.tx.ids], row.id, f"{row.id}: phase {name} is {outcome}.")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from stretto.state import allocation, pool
 from stretto.state.chosen import Chosen, choose, chosen
+from stretto.state.database import Database
 from stretto.state.figures import WorkflowView
 from stretto.state.queries import event_page
 from stretto.state.transaction import Transaction
@@ -24,6 +25,11 @@ def follow(tx: Transaction, workflow_id: str, sampling: str) -> Chosen:
     old = chosen(tx.database, TRACKING).value.get("workflows", {})
     kept = {name: word for name, word in old.items() if name != workflow_id}
     return choose(tx, TRACKING, {"workflows": {**kept, **({workflow_id: sampling} if sampling else {})}})
+
+
+def analyses(database: Database) -> bool:
+    """Whether every failure is looked into by itself: in test mode, unless that was left to people."""
+    return bool(chosen(database, TEST_MODE).value.get("failure_analysis") == "automatic")
 
 
 def record(tx: Transaction, workflow_id: str, phase: str, view: WorkflowView, now: float) -> None:

@@ -81,6 +81,15 @@ def test_what_was_looked_into_by_itself_is_the_same_analysis_when_asked_for(shop
     assert first.result["strategy"] == "full_restore_from_checkpoint"
 
 
+@pytest.mark.parametrize("mode", ["automatic", "manual"])
+def test_in_test_mode_failures_are_looked_into_by_themselves_if_that_is_asked(shop: Clocked, mode: str) -> None:
+    shop.run("performance-monitor", "test-mode", failure_analysis=mode)
+
+    fail(shop, "timed out")
+
+    assert recover(shop, "analyze-failure", "shop_001").result["already_made"] is (mode == "automatic")
+
+
 def test_a_workflow_it_waits_for_that_failed_is_the_cause(shop: Clocked) -> None:
     shop.hub("create", "before_001")
     shop.hub("cancel", "before_001")
