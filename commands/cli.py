@@ -13,6 +13,7 @@ from importlib import import_module
 
 from stretto.commands.app import App
 from stretto.commands.doors import Door, folder, open_door, positionals, raw_line
+from stretto.commands.handlers import HANDLERS
 from stretto.commands.help import ORDER_REPORT, command_help, overview
 from stretto.commands.invocation import Invocation
 from stretto.commands.parse import parse_argv, parse_line
@@ -27,25 +28,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-HANDLERS = {
-    "orchestrate": "orchestrate",
-    "report": "report",
-    "plan": "plan",
-    "implement": "implement",
-    "debug": "debug",
-    "test": "test",
-    "test-all": "test_all",
-    "document": "document",
-    "subagents": "subagents",
-    "workflow-status": "workflow_status",
-    "coordination-hub": "coordination_hub",
-    "dependency-resolver": "dependency_resolver",
-    "resource-manager": "resource_manager",
-    "progress-aggregator": "progress_aggregator",
-    "performance-monitor": "performance_monitor",
-    "workflow-recovery": "workflow_recovery",
-}
-"""Slash commands that this version has, and the modules that handle them."""
 VERBS = (
     "events",
     "logs",

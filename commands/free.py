@@ -5,12 +5,7 @@ Help, what cannot be read, what only looks, and dry runs. Everything else is for
 
 import os
 
-from stretto.commands.cli import HANDLERS, handle
-from stretto.commands.help import command_help
-from stretto.commands.line import lex
-from stretto.commands.parse import parse_line
-from stretto.commands.reply import envelope
-from stretto.commands.source import received
+from stretto.commands.handlers import HANDLERS
 from stretto.commands.words import of_error, of_reply, shortened
 from stretto.state.errors import StrettoError
 
@@ -23,15 +18,32 @@ LIGHT = frozenset({"all", "detailed", "json"})
 
 def answer(name: str, arguments: str, folder: str) -> str | None:
     """What to say to `/name arguments` typed in `folder`, or None if that is not for a hook to say."""
-    line = f"/{name} {arguments}"
     try:
-        said = _answer(name, line, folder)
+        bare = name in LOOKING and not arguments.strip()
+        said = _bare(name, folder) if bare else _answer(name, f"/{name} {arguments}", folder)
     except StrettoError as error:
         said = of_error(error, HANDLERS)
     return None if said is None else shortened(said, MOST, f"To see the rest: stretto {name} … in a terminal.")
 
 
+def _bare(name: str, folder: str) -> str:
+    """Nothing stands behind the name, so there is nothing to parse: that alone takes as long as the rest."""
+    from stretto.commands.app import App
+    from stretto.commands.invocation import Invocation
+    from stretto.commands.workflow_status import handle
+
+    os.chdir(folder)
+    return of_reply(handle(Invocation(name, line=f"/{name}"), App(os.path.realpath("."))), HANDLERS)
+
+
 def _answer(name: str, line: str, folder: str) -> str | None:
+    from stretto.commands.cli import handle
+    from stretto.commands.help import command_help
+    from stretto.commands.line import lex
+    from stretto.commands.parse import parse_line
+    from stretto.commands.reply import envelope
+    from stretto.commands.source import received
+
     if any(item.flag in ("help", "h") for item in lex(received(line))):
         return command_help(name, HANDLERS)
     os.chdir(folder)

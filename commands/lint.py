@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from stretto.commands.cli import HANDLERS
+from stretto.commands.handlers import HANDLERS
 from stretto.graph.strict_yaml import read_yaml
 from stretto.state.errors import StrettoError
 

@@ -12,8 +12,9 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from stretto.commands.cli import HANDLERS, Answer, answer, handle
+from stretto.commands.cli import Answer, answer, handle
 from stretto.commands.doors import open_door
+from stretto.commands.handlers import HANDLERS
 from stretto.commands.mcp_reply import Said, refused, told
 from stretto.commands.parse import parse_line
 from stretto.commands.reply import Reply

@@ -6,7 +6,7 @@ Schemas are kept short on purpose: clients show them to their model in every ses
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
-from stretto.commands.cli import HANDLERS
+from stretto.commands.handlers import HANDLERS
 from stretto.commands.help import definition
 from stretto.commands.source import nearest
 from stretto.state.errors import BadInput

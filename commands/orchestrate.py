@@ -14,7 +14,7 @@ from stretto.state.errors import BadInput, InvalidTransition
 from stretto.state.ids import WorkflowId, workflow_id
 from stretto.state.store import find_project
 
-SUPPORTED = TEAM | {
+STARTING = TEAM | {
     "template",
     "priority",
     "complex",
@@ -25,6 +25,8 @@ SUPPORTED = TEAM | {
     "strategy",
     "recovery-mode",
 }
+SUPPORTED = STARTING | {"validation"}
+"""With the flag of finalize-workflow."""
 _RESUMING = frozenset({"resume", "approve", "reject", "runner", "durability"})
 
 
@@ -38,7 +40,7 @@ def handle(invocation: Invocation, app: App) -> Reply:
         from stretto.commands.finalizing import finalize
 
         return finalize(invocation, app)
-    require_supported(invocation, SUPPORTED)
+    require_supported(invocation, STARTING)
     if invocation.operation:
         raise BadInput(
             f"/orchestrate understands {invocation.operation!r}, but this version cannot do it.",

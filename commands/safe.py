@@ -8,6 +8,8 @@ _STEERING = pattern("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e
 
 def safe(text: str) -> str:
     """`text` with a mark in the place of each character that would do more than be seen."""
+    if text.replace("\n", "").isprintable():  # as nearly always: the pattern need not be compiled
+        return text
     return _STEERING.sub("\ufffd", text)
 
 

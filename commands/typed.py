@@ -10,7 +10,7 @@ from contextlib import redirect_stderr
 from pathlib import Path
 
 from stretto.commands.arguments import take
-from stretto.commands.cli import HANDLERS
+from stretto.commands.handlers import HANDLERS
 from stretto.commands.invocation import Invocation
 from stretto.commands.parse import parse_line
 from stretto.commands.reply import Reply, envelope

@@ -21,7 +21,8 @@ import stretto.state
 from stretto.agents.data import schema_for
 from stretto.agents.roles import ROLES
 from stretto.agents.task import Brief
-from stretto.commands.cli import HANDLERS, VERBS
+from stretto.commands.cli import VERBS
+from stretto.commands.handlers import HANDLERS
 from stretto.commands.tables import COMMANDS
 from stretto.graph.analyze import analyze
 from stretto.graph.template import instantiate, list_templates

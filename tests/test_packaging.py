@@ -23,7 +23,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 import stretto.agents
 from stretto.agents.roles import ROLES, load_role
-from stretto.commands.cli import HANDLERS, VERBS
+from stretto.commands.cli import VERBS
+from stretto.commands.handlers import HANDLERS
 from stretto.commands.help import command_help
 from stretto.graph.template import list_templates
 

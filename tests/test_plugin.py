@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from stretto.agents.roles import ROLES
-from stretto.commands.cli import HANDLERS
+from stretto.commands.handlers import HANDLERS
 from stretto.commands.help import definition
 from stretto.commands.hook import HOOKS
 from stretto.commands.tables import COMMANDS

@@ -3,7 +3,7 @@
 import pytest
 
 from stretto.commands.app import App
-from stretto.commands.cli import HANDLERS
+from stretto.commands.handlers import HANDLERS
 from stretto.commands.setup import TAKEN, setup
 from tests.client.api import Api
 from tests.client.claude import Claude

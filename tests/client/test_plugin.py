@@ -2,7 +2,7 @@
 
 import pytest
 
-from stretto.commands.cli import HANDLERS
+from stretto.commands.handlers import HANDLERS
 from tests.client.api import Api
 from tests.client.claude import Claude
 from tests.client.reply import say

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stretto.agents.roles import ROLES
-from stretto.commands.cli import HANDLERS
+from stretto.commands.handlers import HANDLERS
 from tests.client.api import Api
 from tests.client.claude import ROOT, Claude
 from tests.client.reply import say

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from stretto.commands.app import App
-from stretto.commands.cli import HANDLERS
 from stretto.commands.coordinating import writing
+from stretto.commands.handlers import HANDLERS
 from stretto.commands.parse import parse_argv
 from stretto.commands.reply import Reply
 from stretto.state.allocation import Allocation

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from stretto.commands.app import EVERYWHERE
-from stretto.commands.cli import HANDLERS, VERBS
+from stretto.commands.cli import VERBS
+from stretto.commands.handlers import HANDLERS
 from stretto.commands.help import VERB_HELP, definition
 from stretto.commands.parse import parse_argv
 from stretto.commands.subagents import CONTEXT, TASK

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from stretto.commands import hook_dry
-from stretto.commands.cli import HANDLERS
 from stretto.commands.free import MOST, answer
+from stretto.commands.handlers import HANDLERS
 from stretto.commands.help import command_help
 from stretto.commands.hook_lines import expansion
 from tests.commands.door import Project

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from stretto.commands.arguments import put, take
-from stretto.commands.cli import HANDLERS
 from stretto.commands.cli import main as stretto
+from stretto.commands.handlers import HANDLERS
 from stretto.commands.hook_lines import expansion, skill
 from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply

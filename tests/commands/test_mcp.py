@@ -15,7 +15,7 @@ import pytest
 from mcp.client.session import ClientSession
 from mcp.shared.exceptions import MCPError
 
-from stretto.commands.cli import HANDLERS
+from stretto.commands.handlers import HANDLERS
 from tests.commands.door import Project, new_project
 from tests.commands.mcp_client import SERVER, session, spoken, text
 

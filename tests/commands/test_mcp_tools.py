@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.commands.cli import HANDLERS
+from stretto.commands.handlers import HANDLERS
 from stretto.commands.mcp_tools import ARGUMENT, TOOLS, line_of, prompt_text, prompts
 from stretto.commands.parse import parse_line
 from stretto.state.errors import BadInput
