@@ -162,19 +162,8 @@ def _line(asked: _Asked, project: str) -> Invocation:
 
 
 def handle(invocation: Invocation, app: App | None = None) -> Reply:
-    """Hand an invocation to its handler, with the folder, store and runner that its flags name, or with this `app`.
-
-    Raises:
-        BadInput: The command is known to the grammar, but this version does not have it.
-    """
-    module = HANDLERS.get(invocation.command)
-    if module is None:
-        raise BadInput(
-            f"/{invocation.command} is understood, but this version does not have it yet; nothing was done.",
-            field="command",
-            allowed=list(HANDLERS),
-        )
-    reply: Reply = _imported(module).handle(invocation, app or _app(invocation))
+    """Hand an invocation to its handler, with the folder, store and runner that its flags name, or with this `app`."""
+    reply: Reply = _imported(HANDLERS[invocation.command]).handle(invocation, app or _app(invocation))
     return reply
 
 

@@ -154,12 +154,12 @@ def test_failed_work_with_json_is_an_error_that_holds_the_result(project: Projec
     assert ran.json["result"]["status"] == "failed"
 
 
-def test_a_command_this_version_does_not_have_is_known_and_refused(project: Project) -> None:
+def test_an_operation_this_version_does_not_have_is_known_and_refused(project: Project) -> None:
     ran = project.run("line", "/workflow-recovery monitor-health")
 
     assert ran.code == 2
-    assert "/workflow-recovery is understood, but this version does not have it yet" in ran.err
-    assert "orchestrate" in ran.err
+    assert "/workflow-recovery monitor-health is understood, but this version does not have it yet" in ran.err
+    assert "list-checkpoints" in ran.err
 
 
 @pytest.mark.parametrize(
