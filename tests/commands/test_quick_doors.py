@@ -112,7 +112,7 @@ def hold(done: subprocess.CompletedProcess[str], paid: str, folder: Path) -> Non
     assert not rest & HEAVY
     assert rest - imports(python("-c", paid, folder=folder)) == set()
     assert {name for name in ours if not f"{name}.".startswith(ROOMS)} <= ATTEMPTS | {"commands"}
-    assert "commands.cli" in ours
+    assert {"commands.cli", "commands.free"} & ours
 
 
 def console(folder: Path, words: list[str], code: int, paid: str) -> None:
@@ -156,6 +156,7 @@ def test_the_answer_to_a_typed_command_imports_no_more(
 
     assert json.loads(done.stdout)["decision"] == "block"
     hold(done, paid, project)
+    assert bool(arguments) == ("re" in imports(done))  # nothing to parse, nothing to parse it with
 
 
 def test_the_list_holds_what_it_is_meant_to_keep_out(tmp_path: Path) -> None:
