@@ -1,11 +1,9 @@
 """/coordination-hub: workflows that commands make and move, phase by phase."""
 
-from collections.abc import Callable
-from importlib import import_module
 from typing import Any, cast
 
-from stretto.commands import hub_savepoints, hub_tuning
-from stretto.commands.app import App, require_supported
+from stretto.commands import hub_savepoints, hub_tuning, operations
+from stretto.commands.app import App
 from stretto.commands.coordinating import created, looking, reading, settle, workflow_named, writing
 from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
@@ -19,7 +17,6 @@ from stretto.state.show import as_dict, brief
 from stretto.state.units import said_seconds
 from stretto.state.view import fold
 
-Handle = Callable[[Invocation, App], Reply]
 _CREATE = frozenset({"priority", "strict"})
 FLAGS = {"create": _CREATE, "create-workflow": _CREATE, "list-workflows": frozenset({"active"})}
 """Flags of the operations that have some."""
@@ -30,18 +27,9 @@ def handle(invocation: Invocation, app: App) -> Reply:
     """Hand the operation to its function.
 
     Raises:
-        BadInput: The grammar knows the operation, but this version does not have it.
+        BadInput: This version does not have it, or a flag does nothing there.
     """
-    found = OPERATIONS.get(invocation.operation) or _elsewhere(invocation.operation)
-    if found is None:
-        raise BadInput(
-            f"/coordination-hub {invocation.operation} is understood, but this version does not have it yet; nothing"
-            " was done.",
-            field="operation",
-            allowed=sorted({*OPERATIONS, *ELSEWHERE}),
-        )
-    require_supported(invocation, FLAGS.get(invocation.operation, frozenset()))
-    return found(invocation, app)
+    return operations.run(invocation, app, OPERATIONS, FLAGS)
 
 
 def create(invocation: Invocation, app: App) -> Reply:
@@ -58,7 +46,8 @@ def create(invocation: Invocation, app: App) -> Reply:
         status = view.status
         lines = [text, *_how(view), *warnings]
     result = {"created": made, "status": status, "warnings": warnings, **_told(view)}
-    steps = (f"stretto coordination-hub start-phase {name} 1", f"stretto workflow-status {name} --detailed")
+    look = f"stretto workflow-status {name} --detailed"
+    steps = (f"stretto coordination-hub start-phase {name} 1", look) if status == "SCHEDULED" else (look,)
     text = "\n".join(lines)
     return Reply("coordination-hub", text, result, invocation.operation, name, wrote, steps)
 
@@ -248,7 +237,16 @@ def list_all(invocation: Invocation, app: App) -> Reply:
     from stretto.state.machine import ACTIVE
 
     statuses = ACTIVE if "active" in invocation.flags else ()
-    with reading(app) as log:
+    if (log := Log.find(app.state)) is None:
+        steps = ("stretto coordination-hub create ID",)
+        return Reply(
+            "coordination-hub",
+            "No workflow has run here yet.",
+            {"workflows": []},
+            invocation.operation,
+            next_steps=steps,
+        )
+    with log:
         rows = [*reversed(log.newest_workflows(1000, statuses))]
     lines = [f"{row.id}  {row.status}  {row.description}" for row in rows] or ["no workflow"]
     found = [{"workflow_id": r.id, "status": r.status, "state_version": r.state_version} for r in rows]
@@ -269,12 +267,16 @@ def _next(name: str, view: WorkflowView) -> tuple[str, ...]:
     for phase in view.phases.values():
         if phase.state == "in_progress":
             return (f"stretto coordination-hub complete-phase {name} {phase.name}",)
+    failed = [phase.name for phase in view.phases.values() if phase.state == "failed"]
+    if failed and view.status == "RUNNING":
+        again = f"stretto coordination-hub start-phase {name} {failed[0]}"
+        return (f"stretto workflow-recovery analyze-failure {name}", again)
     if view.status == "RUNNING" and all(p.state in coordination.DONE for p in view.phases.values()):
         return (f"stretto coordination-hub complete {name}",)
     return (f"stretto workflow-status {name} --detailed",)
 
 
-OPERATIONS: dict[str, Handle] = {
+OPERATIONS: operations.Operations = {
     "create": create,
     "create-workflow": create,
     "start": start,
@@ -295,18 +297,7 @@ OPERATIONS: dict[str, Handle] = {
     "resume": resume,
     "get-status": get_status,
     "list-workflows": list_all,
-}
-ELSEWHERE: dict[str, str] = {
     "recovery-mode": "hub_recovery:recovery_mode",
     "create-test-workflow": "recovery_tests:create_test_workflow",
     "validate-recovery": "recovery_tests:validate_recovery",
 }
-"""Operations that another module has, as `module:function` of `stretto.commands`."""
-
-
-def _elsewhere(operation: str) -> Handle | None:
-    if operation not in ELSEWHERE:
-        return None
-    module, _, function = ELSEWHERE[operation].partition(":")
-    found: Handle = getattr(import_module(f"stretto.commands.{module}"), function)
-    return found

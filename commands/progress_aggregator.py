@@ -1,10 +1,11 @@
 """/progress-aggregator: how far all workflows have come together, what holds them up, how good the forecasts were."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from stretto.commands.app import App, require_supported
+from stretto.commands import operations
+from stretto.commands.app import App
 from stretto.commands.coordinating import default_capacity, writing
 from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
@@ -56,18 +57,9 @@ def handle(invocation: Invocation, app: App) -> Reply:
     """Hand the operation to its function.
 
     Raises:
-        BadInput: The grammar knows the operation, but this version does not have it.
+        BadInput: This version does not have it, or a flag does nothing there.
     """
-    found = OPERATIONS.get(invocation.operation)
-    if found is None:
-        raise BadInput(
-            f"/progress-aggregator {invocation.operation} is understood, but this version does not have it yet; nothing"
-            " was done.",
-            field="operation",
-            allowed=sorted(OPERATIONS),
-        )
-    require_supported(invocation, FLAGS.get(invocation.operation, frozenset()))
-    return found(invocation, app)
+    return operations.run(invocation, app, OPERATIONS, FLAGS)
 
 
 def _see(app: App) -> tuple[Log | None, Seen]:
@@ -399,7 +391,7 @@ def _reply(
     return Reply("progress-aggregator", "\n".join(lines), result, invocation.operation, next_steps=steps)
 
 
-OPERATIONS: dict[str, Callable[[Invocation, App], Reply]] = {
+OPERATIONS: operations.Operations = {
     "system-overview": overview,
     "workflow-summary": summary,
     "configure": configure,

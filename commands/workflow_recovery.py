@@ -1,19 +1,16 @@
 """/workflow-recovery: what failed and why, what it blocks, what to do, and the checkpoints to go back to."""
 
-from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
-from stretto.commands.app import App, require_supported
+from stretto.commands import operations
+from stretto.commands.app import App
 from stretto.commands.coordinating import looking, writing
 from stretto.commands.invocation import Invocation
 from stretto.commands.recovery_words import body, cause_lines, found, impact_lines, rate, reply
 from stretto.commands.reply import Reply
 from stretto.graph import coordination, recovery
 from stretto.graph.recovery import Analysis
-from stretto.state.errors import BadInput
 
-Handle = Callable[[Invocation, App], Reply]
 SUPPORTED: frozenset[str] = frozenset()
 
 
@@ -21,18 +18,9 @@ def handle(invocation: Invocation, app: App) -> Reply:
     """Hand the operation to its function.
 
     Raises:
-        BadInput: The grammar knows the operation, but this version does not have it.
+        BadInput: This version does not have it, or a flag does nothing there.
     """
-    known = OPERATIONS.get(invocation.operation) or _elsewhere(invocation.operation)
-    if known is None:
-        raise BadInput(
-            f"/workflow-recovery {invocation.operation} is understood, but this version does not have it yet; nothing"
-            " was done.",
-            field="operation",
-            allowed=sorted({*OPERATIONS, *ELSEWHERE}),
-        )
-    require_supported(invocation, SUPPORTED)
-    return known(invocation, app)
+    return operations.run(invocation, app, OPERATIONS)
 
 
 def analyze_failure(invocation: Invocation, app: App) -> Reply:
@@ -146,14 +134,12 @@ def _steps(one: Analysis, priority: str) -> tuple[str, ...]:
     }[priority]
 
 
-OPERATIONS: dict[str, Handle] = {
+_HERE = "recovery_checkpoints"
+OPERATIONS: operations.Operations = {
     "analyze-failure": analyze_failure,
     "root-cause": root_cause,
     "impact-assessment": impact_assessment,
     "recovery-plan": recovery_plan,
-}
-_HERE = "recovery_checkpoints"
-ELSEWHERE: dict[str, str] = {
     "list-checkpoints": f"{_HERE}:list_checkpoints",
     "validate-checkpoint": f"{_HERE}:validate_checkpoint",
     "create-checkpoint": f"{_HERE}:create_checkpoint",
@@ -164,12 +150,3 @@ ELSEWHERE: dict[str, str] = {
     "backup-state": f"{_HERE}:backup_state",
     "test-scenarios": "recovery_tests:test_scenarios",
 }
-"""Operations that another module has, as `module:function` of `stretto.commands`."""
-
-
-def _elsewhere(operation: str) -> Handle | None:
-    if operation not in ELSEWHERE:
-        return None
-    module, _, function = ELSEWHERE[operation].partition(":")
-    named: Handle = getattr(import_module(f"stretto.commands.{module}"), function)
-    return named

@@ -137,7 +137,7 @@ BAD: list[tuple[tuple[str, ...], str, str]] = [
     (("workflow-status", "../x"), "not a usable id", "workflow_id"),
     (("workflow-status", "--live"), "does nothing with it", "--live"),
     (("coordination-hub", "explode"), "no operation 'explode'", "operation"),
-    (("coordination-hub", "list-workflows"), "No workflow has run here", "store"),
+    (("coordination-hub", "start", "x_001"), "No workflow has run here", "store"),
     (("resource-manager",), "needs an operation", "operation"),
     (("bogus",), "no command 'bogus'", "command"),
     (("--bogus",), "No command is named", "command"),
