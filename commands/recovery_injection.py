@@ -1,4 +1,7 @@
-"""Faults really injected: into workflows of an isolated store, under a simulated clock, and recovered from.
+"""Faults told to the workflows of an isolated store, under a simulated clock, and recovered from.
+
+A fault is written as the events that tell of it, and what it takes is taken: the agent leaves the pool, the pool is
+full, a write that comes too late is made and refused. No process is killed and no connection is cut.
 
 The workload: two workflows of six phases of ten minutes, each with one agent of four; where the pool is to be
 exhausted, a third that holds the other two until half a minute after the fault. The fault comes in the second phase of
@@ -26,6 +29,11 @@ from stretto.state.rows import WorkflowRow
 from stretto.state.view import fold
 
 PHASES, PHASE_SECONDS = 6, 600.0
+GROUND = (
+    "simulated: each fault is told as its events, once; no process is killed, no connection cut; of"
+    f" {PHASES} phases of {PHASE_SECONDS / 60:.0f} min at most one is lost ({1 / PHASES:.0%})"
+)
+"""What the figures stand on, for whoever reads them."""
 VICTIM, AGENT, PHASE = "victim_001", "agent_001", "step_2"
 IMPACTS: Final[Mapping[str, float]] = {"low": 0.25, "medium": 0.5, "high": 0.75, "critical": 1.0}
 """How far into its phase a fault of each impact comes."""

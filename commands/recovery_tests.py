@@ -6,7 +6,7 @@ from stretto.commands.app import App
 from stretto.commands.coordinating import looking, workflow_named, writing
 from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
-from stretto.commands.recovery_injection import ERRORS, IMPACTS, Injected, inject
+from stretto.commands.recovery_injection import ERRORS, GROUND, IMPACTS, Injected, inject
 from stretto.commands.recovery_words import body, reply
 from stretto.commands.reply import Reply
 from stretto.graph import coordination, recovery
@@ -30,8 +30,9 @@ def test_scenarios(invocation: Invocation, app: App) -> Reply:
         for one in found:
             data = {"kind": KIND, "run": desk.tx.now, "metrics": one.told()}
             desk.tx.event("METRICS_RECORDED", "system", "recovery", data)
-    lines = [_line(one) for one in found]
-    result = {"scenarios": [one.told() for one in found], "passed": sum(one.recovered for one in found)}
+    lines = [*(_line(one) for one in found), GROUND]
+    told = [one.told() for one in found]
+    result = {"scenarios": told, "passed": sum(one.recovered for one in found), "ground": GROUND}
     steps = ('stretto coordination-hub validate-recovery ID \'{"recovery_time_limit": "60s"}\'',)
     answer = reply(invocation, lines, result, "", desk.tx.ids, steps)
     return answer._replace(exit_code=0 if all(one.recovered for one in found) else 1)
@@ -89,6 +90,7 @@ def validate_recovery(invocation: Invocation, app: App) -> Reply:
         "passed": passed,
         "limits": {"recovery_seconds": limit, "data_consistency": "strict" if strict else "chain", "degradation": most},
         "scenarios": told,
+        "ground": GROUND,
     }
     lines = [f"{row.id}: {'passed' if passed else 'FAILED'}: {sum(bool(t['passed']) for t in told)} of {len(told)}"]
     lines += [
@@ -97,6 +99,7 @@ def validate_recovery(invocation: Invocation, app: App) -> Reply:
         f" {'pass' if t['passed'] else 'FAIL'}"
         for t in told
     ]
+    lines.append(GROUND)
     return reply(invocation, lines, result, row.id)._replace(exit_code=0 if passed else 1)
 
 
