@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Collection, Iterator
@@ -74,7 +75,7 @@ def left(claude: Claude, before: Collection[str]) -> list[str]:
     return [name for name in new if not any(name.startswith(own) or own.startswith(name) for own in KEPT_BY_THE_CLIENT)]
 
 
-def test_two_lines_install_it_and_two_take_it_away(api: Api, user: Claude, clone: Path) -> None:
+def test_two_lines_install_it_and_three_take_it_away(api: Api, user: Claude, clone: Path) -> None:
     api.on(lambda r: True, say("Noted."))
     project, source, home = snapshot(user.project), snapshot(clone), snapshot(user.home)
 
@@ -95,6 +96,10 @@ def test_two_lines_install_it_and_two_take_it_away(api: Api, user: Claude, clone
     assert [name for name, text in configuration(user).items() if "stretto" in text] == []
     assert left(user, home) == []
     assert list((user.home / COPY).glob("*/*/.orphaned_at")) != []
+    assert f"    rm -r ~/{COPY.rstrip('/')}\n" in (ROOT / "docs" / "claude-code.md").read_text("utf-8")
+    shutil.rmtree(user.home / COPY)
+    ours = [str(p.relative_to(user.home)) for p in user.home.rglob("*stretto*")]
+    assert [name for name in ours if not name.startswith((".claude/projects/", ".cache/claude-cli-nodejs/"))] == []
     assert not (user.home / ".local").exists()
     changed = snapshot(user.project, without=(".git", ".stretto"))
     assert changed.keys() - {".git", ".stretto"} == {"README.md"}
