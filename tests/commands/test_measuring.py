@@ -1,5 +1,8 @@
 """/test and /test-all: what they measure, what they say where nothing can measure it, and where it is recorded."""
 
+import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,11 +134,16 @@ def test_a_security_analysis_is_a_scanners_and_stands_in_the_report_and_the_repl
         assert "Penetration testing: not done" in str(told)
 
 
-def test_without_a_scanner_nothing_is_said_to_be_secure(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(name: str, path: str) -> None:
-        del name, path
-
-    monkeypatch.setattr("stretto.agents.scan._program", none)
+def test_without_a_scanner_nothing_is_said_to_be_secure(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, real in (("git", shutil.which("git")), ("python", sys.executable)):
+        assert real
+        (programs / name).symlink_to(real)
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
 
     result = project.work("debug", "authentication_flow", "--security-analysis", "--json").json["result"]
 

@@ -20,6 +20,7 @@ from tests.faults.stores import CHECKPOINTS, files, make, sql
 from tests.faults.tally import Ledger, times
 
 DATA = Path(__file__).parents[1] / "data"
+PARTS = ("schemas", "rows")
 OLDER = range(1, VERSION)
 W = "shop_001"
 
@@ -28,7 +29,9 @@ def older(store: Path, version: int) -> Path:
     """A store as the last release of that schema left it."""
     store.mkdir()
     with closing(sqlite3.connect(store / "events.db", isolation_level=None)) as connection:
-        connection.executescript((DATA / f"events_schema_{version}.sql").read_text("utf-8"))
+        connection.execute("PRAGMA journal_mode = WAL")
+        for part in PARTS:
+            connection.executescript((DATA / part / f"v{version}.sql").read_text("utf-8"))
     return store
 
 
@@ -86,7 +89,7 @@ def test_an_older_store_is_read_as_it_is_and_brought_up_by_its_next_writer(
 
 def test_every_earlier_schema_has_its_fixture() -> None:
     assert [*OLDER] == [*MIGRATIONS]
-    assert all((DATA / f"events_schema_{version}.sql").exists() for version in OLDER)
+    assert all((DATA / part / f"v{version}.sql").exists() for version in OLDER for part in PARTS)
 
 
 NEWER: dict[str, tuple[str, Callable[[Path], object]]] = {
