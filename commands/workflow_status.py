@@ -185,7 +185,8 @@ def _word(body: Mapping[str, Any]) -> str:
 
 def _next(row: WorkflowRow, driver: str | None, gate: bool) -> tuple[str, ...]:
     if row.runner == COORDINATED:
-        return (f"stretto workflow-status {row.id} --detailed --include-dependencies",)
+        begin = (f"stretto coordination-hub start {row.id}",) if row.status == "SCHEDULED" else ()
+        return (*begin, f"stretto events {row.id}")
     again = f"stretto orchestrate --resume {row.id}"
     if driver == "alive":
         return (f"stretto events {row.id} --follow", f"stretto cancel {row.id}")

@@ -89,8 +89,8 @@ def sqlite(version: tuple[int, ...]) -> Seen:
     if WAL_RESET[0] <= version <= WAL_RESET[1]:
         what = (
             f"{told} has the WAL-reset bug (3.7.0 to 3.51.2): two that write or checkpoint in the same instant can"
-            " damage a WAL. Writers of events.db take turns, by events.lock; the checkpoints have no such lock, and"
-            " workflows that are driven at once share them"
+            " damage a WAL. Writers take turns here, by events.lock and write.lock; the checkpoints, which workflows"
+            " that are driven at once share, are opened and closed without it"
         )
         return Seen("sqlite", "note", what, "A Python with SQLite 3.51.3 or newer has it not.")
     return Seen("sqlite", "ok", told)
