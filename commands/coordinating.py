@@ -222,22 +222,21 @@ def _dependencies(value: object, field: str, *, strict: bool) -> tuple[Dependenc
 
 
 def _state_sync(fields: Fields) -> dict[str, Any]:
-    found = {
-        "enabled": fields.flag("enabled", default=True),
-        "frequency": fields.choice("frequency", ("realtime", "adaptive", "manual"), "realtime"),
-        "checkpoints": fields.choice("checkpoints", ("phase_boundary", "manual", "none"), "phase_boundary"),
-        "strategy": fields.choice("strategy", ("incremental", "full"), "incremental"),
-    }
-    given = {name: value for name, value in found.items() if name in fields}
+    """Views are folded from the events, at once and one by one: that may be asked for, and is so anyway."""
+    fields.always("enabled")
+    fields.choice("frequency", ("realtime",))
+    fields.choice("strategy", ("incremental",))
+    kept = fields.choice("checkpoints", ("phase_boundary", "manual", "none"))
     fields.close()
-    return given
+    return {"checkpoints": kept} if kept else {}
 
 
 def _monitoring(fields: Fields) -> dict[str, Any]:
-    names = ("performance", "resources", "dependencies")
-    found = {name: fields.flag(name) for name in names if name in fields}
+    """Resources and dependencies are always shown; whether figures are written down at each phase can be chosen."""
+    fields.always("resources", "dependencies")
+    performance = fields.flag("performance")
     fields.close()
-    return found
+    return {"performance": True} if performance else {}
 
 
 def workflow_named(invocation: Invocation) -> str:

@@ -47,6 +47,20 @@ class Fields:
         """`true` or `false`."""
         return self.read(name, flag, default)
 
+    def always(self, *names: str) -> None:
+        """What is always so may be asked for; it cannot be turned off.
+
+        Raises:
+            BadInput: Somebody tries to.
+        """
+        for name in names:
+            if not self.flag(name, default=True):
+                raise BadInput(
+                    f"{self.path(name)} cannot be turned off: it is always so. Nothing was changed.",
+                    field=self.path(name),
+                    allowed=("true",),
+                )
+
     def whole(self, name: str, default: int | None = None, *, least: int = 0, most: int = 10**9) -> int | None:
         """A whole number."""
         return self.read(name, lambda value, field: whole(value, field, least=least, most=most), default)

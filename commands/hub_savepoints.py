@@ -72,7 +72,7 @@ def restore(invocation: Invocation, app: App) -> Reply:
     """`ID restore NAME`, or `'{"checkpoint_id": …, "validate_state": …, "prepare_alternative": …}'`; so is rollback."""
     fields = Fields(invocation.json[0] if invocation.json else {})
     inside = fields.text("checkpoint_id", longest=200)
-    fields.flag("validate_state", default=True)
+    fields.always("validate_state")
     alternative = fields.flag("prepare_alternative")
     fields.close()
     asked = invocation.words[0].text if invocation.words else inside

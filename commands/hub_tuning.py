@@ -29,7 +29,8 @@ def configure_performance(invocation: Invocation, app: App) -> Reply:
     pace |= {"size": size, "seconds": wait} if batching.flag("enabled", default=True) else {"size": 1, "seconds": 0}
     batching.close()
     pace["adaptive"] = _synchronised(sync)
-    _as_always(kept, ("compression", "differential"))
+    kept.always("compression", "differential")
+    kept.close()
     with writing(app) as desk:
         new = choose(desk.tx, DELIVERY, pace)
     told = f"batches of {new.value['size']}, or after {new.value['seconds']:g} s"
@@ -47,18 +48,6 @@ def _synchronised(fields: Fields) -> bool:
     adaptive = fields.choice("frequency", ("realtime", "adaptive"), "realtime") == "adaptive"
     fields.close()
     return adaptive
-
-
-def _as_always(fields: Fields, names: tuple[str, ...]) -> None:
-    """What Stretto always does may be asked for; it cannot be turned off."""
-    for name in names:
-        if not fields.flag(name, default=True):
-            raise BadInput(
-                f"{fields.path(name)} cannot be turned off: checkpoints are always kept that way. Nothing was changed.",
-                field=fields.path(name),
-                allowed=("true",),
-            )
-    fields.close()
 
 
 def _wait(value: object, field: str) -> float:

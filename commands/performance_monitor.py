@@ -1,9 +1,10 @@
 """/performance-monitor: what workflows took, by published definitions, and whether it has changed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stretto.commands.app import App, require_supported
+from stretto.commands import operations
+from stretto.commands.app import App
 from stretto.commands.coordinating import default_capacity, writing
 from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
@@ -34,18 +35,9 @@ def handle(invocation: Invocation, app: App) -> Reply:
     """Hand the operation to its function.
 
     Raises:
-        BadInput: The grammar knows the operation, but this version does not have it.
+        BadInput: This version does not have it, or a flag does nothing there.
     """
-    found = OPERATIONS.get(invocation.operation)
-    if found is None:
-        raise BadInput(
-            f"/performance-monitor {invocation.operation} is understood, but this version does not have it yet; nothing"
-            " was done.",
-            field="operation",
-            allowed=sorted(OPERATIONS),
-        )
-    require_supported(invocation, FLAGS.get(invocation.operation, frozenset()))
-    return found(invocation, app)
+    return operations.run(invocation, app, OPERATIONS, FLAGS)
 
 
 # ── tracking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -74,9 +66,9 @@ def track(invocation: Invocation, app: App) -> Reply:
 def test_mode(invocation: Invocation, app: App) -> Reply:
     """`'{"detailed_tracking": true, "integration_metrics": true}'`: every workflow is tracked at each phase."""
     fields = _body(invocation)
+    fields.always("integration_metrics")
     value: dict[str, bool | str] = {
         "detailed_tracking": fields.flag("detailed_tracking", default=True),
-        "integration_metrics": fields.flag("integration_metrics", default=True),
         "failure_analysis": fields.choice("failure_analysis", ("automatic", "manual"), "automatic"),
     }
     fields.close()
@@ -90,9 +82,9 @@ def test_mode(invocation: Invocation, app: App) -> Reply:
 def enable_learning(invocation: Invocation, app: App) -> Reply:
     """`'{"adaptive_tuning": "continuous"}'`: whether forecasts learn from now on."""
     fields = _body(invocation)
+    fields.choice("learning_scope", ("team_workflows",))
+    fields.always("optimization_sharing")
     value = {
-        "learning_scope": fields.choice("learning_scope", ("team_workflows", "this_project"), "this_project"),
-        "optimization_sharing": fields.flag("optimization_sharing"),
         "performance_prediction": fields.choice("performance_prediction", ("enabled", "disabled"), "enabled"),
         "adaptive_tuning": fields.choice("adaptive_tuning", ("continuous", "off"), "continuous"),
     }
@@ -101,7 +93,7 @@ def enable_learning(invocation: Invocation, app: App) -> Reply:
         new = choose(desk.tx, tracking.LEARNING, value)
     on = value["adaptive_tuning"] == "continuous"
     learns = "learn from every phase that ends" if on else "stay as they are: what ends from now on is not learned"
-    scope = "A store is one project's: both scopes are what it holds, and is shared as its folder is."
+    scope = "They learn from all that the store holds, and are shared as its folder is."
     result = {"name": new.name, "version": new.version, "value": value}
     text = f"Forecasts {learns}.\n{scope}"
     return Reply("performance-monitor", text, result, invocation.operation, "", tuple(desk.tx.ids))
@@ -270,7 +262,7 @@ def _body(invocation: Invocation) -> Fields:
     return Fields(invocation.json[0] if invocation.json else {})
 
 
-OPERATIONS: dict[str, Callable[[Invocation, App], Reply]] = {
+OPERATIONS: operations.Operations = {
     "track": track,
     "test-mode": test_mode,
     "enable-learning": enable_learning,

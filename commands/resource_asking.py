@@ -106,8 +106,7 @@ def _read(invocation: Invocation) -> _Asked:
         context=context,
         reservation=fields.text("reservation_id"),
     )
-    for name in ("fallback_options", "request_id", "requester"):
-        fields.raw(name)
+    fields.raw("fallback_options")
     fields.close()
     return found
 

@@ -86,6 +86,8 @@ def create(tx: Transaction, workflow_id: str, asked: Coordinated, capacity: Mapp
         data["test"] = True
     made = tx.create_workflow(workflow_id, kind=asked.kind, description=asked.name, spec=spec, runner=RUNNER, data=data)
     if made:
+        if asked.monitoring.get("performance"):
+            tracking.follow(tx, workflow_id, "full")
         role = {"specialization": asked.specialization} if asked.specialization else {}
         allocation.ask(tx, workflow_id, asked.priority, {**asked.resources.wanted(), **role}, capacity)
     return made

@@ -54,6 +54,8 @@ class Figures(NamedTuple):
     told: dict[str, dict[str, float]]
     events: dict[str, list[str]]
     forecaster: Forecaster
+    forecasts: bool = True
+    """Whether anything may be forecast."""
 
 
 _COUNTING = ("WORKFLOW_", "PHASE_", "TASK_", "CHECKPOINT_RESTORED")
@@ -61,7 +63,7 @@ _COUNTING = ("WORKFLOW_", "PHASE_", "TASK_", "CHECKPOINT_RESTORED")
 
 def figures(events: Iterable[Event]) -> Figures:
     """Fold all events of a store, once. What ends while learning is off is not learned."""
-    learning = True
+    learning = forecasts = True
     found = Figures({}, {}, {}, Forecaster())
     for event in events:
         view = found.views.setdefault(event.workflow_id, WorkflowView())
@@ -71,10 +73,12 @@ def figures(events: Iterable[Event]) -> Figures:
         if event.type == "PHASE_PROGRESS" and isinstance(said := event.data.get("progress_percentage"), int | float):
             found.told.setdefault(event.workflow_id, {})[event.phase] = min(max(float(said) / 100, 0.0), 1.0)
         if event.type == "SETTINGS_CHANGED" and event.data.get("name") == LEARNING:
-            learning = event.data.get("value", {}).get("adaptive_tuning") != "off"
+            chosen = event.data.get("value", {})
+            learning = chosen.get("adaptive_tuning") != "off"
+            forecasts = chosen.get("performance_prediction") != "disabled"
         if learning and event.type in ("PHASE_COMPLETED", "PHASE_FAILED"):
             _learn(found.forecaster, view, event)
-    return found
+    return found._replace(forecasts=forecasts)
 
 
 def _learn(forecaster: Forecaster, view: WorkflowView, event: Event) -> None:
@@ -105,7 +109,7 @@ def progress(row: WorkflowRow, read: Figures, now: float) -> Progress:
         phase=view.phase,
         done=sum(name in view.phases and view.phases[name].state in DONE for name in names),
         phases=len(names),
-        left=_left(row, view, names, said, read.forecaster, now),
+        left=_left(row, view, names, said, read, now),
         events=tuple(read.events.get(row.id, ())),
     )
 
@@ -136,7 +140,7 @@ def _left(
     view: WorkflowView,
     names: Sequence[str],
     said: Mapping[str, float | None],
-    forecaster: Forecaster,
+    read: Figures,
     now: float,
 ) -> Left:
     """By what was said of its phases; by past phases of the same names where nobody said anything."""
@@ -148,7 +152,9 @@ def _left(
     if len(known) == len(open_):
         likely = sum(max(seconds - ran[n], 0.0) for n, seconds in known.items())
         return Left(None, likely, None, "what was said when it was made")
-    found = [forecaster.forecast(Phase(n, workflow=row.id, elapsed=ran[n])) for n in open_]
+    if not read.forecasts:
+        return Left(None, None, None, "forecasts are disabled by enable-learning")
+    found = [read.forecaster.forecast(Phase(n, workflow=row.id, elapsed=ran[n])) for n in open_]
     if not found or any(f.likely is None for f in found):
         return Left(None, None, None, found[0].basis if found else "its phases are not known")
     low, likely, high = (

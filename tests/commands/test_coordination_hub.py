@@ -130,6 +130,13 @@ def test_both_orders_of_id_and_operation_mean_the_same(project: Project) -> None
         (("create", "x_001", '{"resource_requirements": {"memory": "much"}}'), "BAD_INPUT", "amount of memory"),
         (("create", "x_001", '{"resource_requirements": {"agents": 99}}'), "BAD_INPUT", "there are 4 in all"),
         (("create", "x_001", '{"workflow_id": "y_001"}'), "BAD_INPUT", "before the JSON"),
+        (
+            ("create", "x_001", '{"state_sync": {"enabled": false}}'),
+            "BAD_INPUT",
+            "state_sync.enabled cannot be",
+        ),
+        (("create", "x_001", '{"state_sync": {"frequency": "manual"}}'), "BAD_INPUT", "not possible"),
+        (("create", "x_001", '{"monitoring": {"resources": false}}'), "BAD_INPUT", "monitoring.resources cannot be"),
         (("create", "x_001", '{"dependencies": ["x_001"]}'), "BAD_INPUT", "wait for itself"),
     ],
 )
@@ -194,6 +201,24 @@ def test_nothing_is_held_after_a_cancellation(project: Project) -> None:
 
     assert held(project) == {}
     assert types(project, "shop_001")[-3:] == ["AGENT_DEALLOCATED", "RESOURCE_DEALLOCATED", "WORKFLOW_CANCELLED"]
+
+
+def test_without_a_store_the_list_is_empty_and_nothing_is_made(project: Project) -> None:
+    ran = hub(project, "list-workflows", "--json")
+
+    assert (ran.code, ran.json["result"]) == (0, {"workflows": []})
+    assert not project.store.exists()
+
+
+def test_the_next_step_is_one_that_can_be_taken(project: Project) -> None:
+    steps = [hub(project, "create", name, "--json", **BIG).json["next_steps"] for name in ("shop_001", "late_002")]
+    hub(project, "start", "shop_001")
+    failed = hub(project, "fail-phase", "shop_001", "1", "--json", reason="no")
+
+    assert "stretto coordination-hub start-phase shop_001 1" in steps[0]
+    assert steps[1] == ["stretto workflow-status late_002 --detailed"]
+    for step in (*steps[0][1:], *steps[1], *failed.json["next_steps"]):
+        assert project.run(*step.split()[1:]).code == 0
 
 
 def test_what_it_did_is_in_the_reply(project: Project) -> None:

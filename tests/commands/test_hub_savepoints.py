@@ -120,6 +120,11 @@ def test_of_several_of_one_name_the_newest_is_taken_and_the_others_are_told(shop
         (("checkpoint", "shop_001"), "BAD_INPUT", "needs a name"),
         (("checkpoint", "shop_001", "a:b"), "BAD_INPUT", "no name of a checkpoint"),
         (("restore", "shop_001", '{"checkpoint": "x"}'), "BAD_INPUT", "not known here"),
+        (
+            ("restore", "shop_001", "pre_build", '{"validate_state": false}'),
+            "BAD_INPUT",
+            "validate_state cannot be",
+        ),
     ],
 )
 def test_what_cannot_be_gone_back_to_is_refused_and_no_file_touched(

@@ -172,6 +172,25 @@ def test_adaptive_tracking_writes_only_what_changed(world: Clocked) -> None:
     assert world.types().count("METRICS_RECORDED") == before
 
 
+def test_a_workflow_may_be_tracked_from_its_creation(world: Clocked) -> None:
+    world.hub("create", "a_001", monitoring={"performance": True, "resources": True})
+    world.hub("create", "b_002", monitoring={"dependencies": True})
+    for name in ("a_001", "b_002"):
+        world.hub("start", name)
+
+    assert [e.workflow_id for e in world.events() if e.type == "METRICS_RECORDED"] == ["a_001"]
+
+
+def test_nothing_is_forecast_while_that_is_disabled(world: Clocked) -> None:
+    for i in range(8):
+        world.workflow(f"old_{i}", 100)
+    world.hub("create", "next_001", phases=["work"])
+    for word, known in (("disabled", False), ("enabled", True)):
+        ask(world, "enable-learning", performance_prediction=word)
+        left = world.run("progress-aggregator", "--workflow=next_001", "--predictive-analysis").result["prediction"]
+        assert (left["likely"] is not None) == known
+
+
 def test_in_test_mode_every_workflow_is_tracked(world: Clocked) -> None:
     ask(world, "test-mode", detailed_tracking=True)
     world.hub("create", "a_001")
@@ -209,6 +228,8 @@ def test_forecasts_move_while_learning_is_on_and_stay_while_it_is_off(world: Clo
         (("benchmark",), {"color": 1}, "color"),
         (("test-mode",), {"detailed_tracking": "yes"}, "detailed_tracking"),
         (("enable-learning",), {"adaptive_tuning": "wild"}, "adaptive_tuning"),
+        (("enable-learning",), {"optimization_sharing": False}, "optimization_sharing"),
+        (("test-mode",), {"integration_metrics": False}, "integration_metrics"),
         (("predictions",), {}, "operation"),
         (("benchmark", "--track-state"), {}, "--track-state"),
     ],
