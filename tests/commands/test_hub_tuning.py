@@ -1,7 +1,9 @@
 """How events are delivered and how often state is kept, as chosen through the hub."""
 
 import math
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from stretto.graph import intervals
 from stretto.state.log import Log
 from stretto.state.subscription import Subscription
+from stretto.state.wire import Event
 from tests.commands.door import Project
 from tests.commands.test_coordination_hub import hub, told, types
 
@@ -18,8 +21,6 @@ def gathered(store: Path, pauses: list[float]) -> tuple[list[int], list[float]]:
     sizes: list[int] = []
     waits: list[float] = []
     with Subscription.open(store, "mine") as mine, Log.open(store, durability="process") as log:
-        import threading
-
         wrote: list[float] = []
 
         def write() -> None:
@@ -27,15 +28,14 @@ def gathered(store: Path, pauses: list[float]) -> tuple[list[int], list[float]]:
                 time.sleep(pause)
                 with log.write() as tx:
                     tx.event("PHASE_PROGRESS", "shop_001", "build", {"progress_percentage": 1})
-                wrote.append(time.monotonic())
+                    wrote.append(time.monotonic())  # before the commit: the event may be handed over right after it
 
         thread = threading.Thread(target=write)
         thread.start()
 
-        def take(batch: object) -> None:
-            first = sum(sizes)
-            sizes.append(len(batch))  # type: ignore[arg-type]
-            waits.append(time.monotonic() - wrote[min(first, len(wrote) - 1)])
+        def take(batch: Sequence[Event]) -> None:
+            waits.append(time.monotonic() - wrote[sum(sizes)])
+            sizes.append(len(batch))
             if sum(sizes) == len(pauses):
                 mine.stop()
 
