@@ -33,12 +33,12 @@ class Seen(NamedTuple):
     last: str
 
 
-def order_of(path: Path | str) -> str:
-    """The order whose brief the agent was given; empty if it was given none."""
+def order_of(path: Path | str) -> str | None:
+    """The order whose brief the agent was given; empty if it was given none, None while its prompt is not written."""
     for row in _rows(path):
         if row.get("type") == "user":
             return _order(_text(_object(row.get("message")).get("content")))
-    return ""
+    return None
 
 
 def read(path: Path) -> Seen:

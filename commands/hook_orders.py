@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Answer = dict[str, Any] | None
 
 OURS = "stretto:"
+_TRANSCRIPT_SECONDS = 2.0
+"""How long to wait for a transcript that is not written yet; the client gives this hook a minute."""
 _REMINDER = (
     "Your last message is not a report. Return it now: one JSON object with `status` (completed, partial or failed),"
     " `summary` and what else your instructions name, and nothing before or after it."
@@ -124,11 +126,25 @@ def subagent_stop(payload: "Payload") -> "Answer":
     """
     if not str(payload.get("agent_type", "")).startswith(OURS) or not (directory := store(payload)):
         return None
+    place = str(payload.get("agent_transcript_path", ""))
+    order = _order(place)
+    return _reported(directory, order, place, payload) if order else None
+
+
+def _order(place: str) -> str:
+    """The order that an agent worked on; empty if on none.
+
+    The client writes a transcript a moment after what it tells of: an agent whose first words are its last may end
+    before there is one.
+    """
+    import time
+
     from stretto.agents.transcript import order_of
 
-    place = str(payload.get("agent_transcript_path", ""))
-    order = order_of(place)
-    return _reported(directory, order, place, payload) if order else None
+    due = time.monotonic() + _TRANSCRIPT_SECONDS
+    while (order := order_of(place)) is None and time.monotonic() < due:
+        time.sleep(0.02)
+    return order or ""
 
 
 def _reported(directory: str, order: str, place: str, payload: "Payload") -> "Answer":

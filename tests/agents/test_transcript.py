@@ -71,7 +71,7 @@ def test_who_was_given_no_brief_has_no_order(place: Path, first: object) -> None
 
 def test_a_transcript_that_is_not_there_tells_nothing(tmp_path: Path) -> None:
     for path in (tmp_path / "gone", tmp_path):
-        assert transcript.order_of(path) == ""
+        assert transcript.order_of(path) is None
         assert transcript.read(path) == (None, None, [], "")
 
 
