@@ -33,6 +33,7 @@ QUIET = {
     "TERM": "dumb",
 }
 """Nothing but the conversation goes out. IS_SANDBOX lets root use every permission mode."""
+_SHOWN = 2000
 
 Event = Mapping[str, Any]
 
@@ -103,6 +104,8 @@ class Claude:
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
     client: Path = field(default_factory=find_client)
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    sessions: list["Running"] = field(default_factory=list["Running"])
+    """All that were started, in order."""
 
     def __post_init__(self) -> None:
         self.project.mkdir(parents=True, exist_ok=True)
@@ -176,14 +179,23 @@ class Claude:
         """The same, left running. `flags` are the client's; `env` is put over the environment."""
         loaded = [word for plugin in self.plugins for word in ("--plugin-dir", str(plugin))]
         argv = [str(self.client), "-p", "--output-format", "stream-json", "--verbose", *loaded, *flags]
-        return Running(argv, prompt, self.project, {**self.environment, **env})
+        running = Running(argv, prompt, self.project, {**self.environment, **env})
+        self.sessions.append(running)
+        return running
 
     def talk(self, *flags: str, **env: str) -> "Talk":
         """A session that is told one line after the other."""
         loaded = [word for plugin in self.plugins for word in ("--plugin-dir", str(plugin))]
         formats = ["--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
         argv = [str(self.client), "-p", *formats, *loaded, *flags]
-        return Talk(argv, None, self.project, {**self.environment, **env})
+        talk = Talk(argv, None, self.project, {**self.environment, **env})
+        self.sessions.append(talk)
+        return talk
+
+    def told(self) -> str:
+        """What the sessions said, and the log of the project's store: for whoever looks into a test that failed."""
+        streams = ["\n".join([s.err, *(json.dumps(e)[:_SHOWN] for e in s.events)]) for s in self.sessions]
+        return "\n\n".join([*streams, "\n".join(map(json.dumps, self.log()))])
 
     def git(self, *args: str) -> str:
         """What git says in the project."""
@@ -218,7 +230,7 @@ class Running:
 
     def __init__(self, argv: Sequence[str], prompt: str | None, cwd: Path, env: Mapping[str, str]) -> None:
         self.events: list[Event] = []
-        self._err = ""
+        self.err = ""
         self._process = subprocess.Popen(
             argv,
             cwd=cwd,
@@ -252,7 +264,7 @@ class Running:
             if found := next((e for e in list(self.events) if when(e)), None):
                 return found
             if over:
-                raise AssertionError(f"no such event; alive: {self.alive()}; {self.events[-3:]}; {self._err[-1000:]}")
+                raise AssertionError(f"no such event; alive: {self.alive()}; {self.events[-3:]}; {self.err[-1000:]}")
             time.sleep(0.01)
 
     def kill(self) -> Session:
@@ -286,7 +298,7 @@ class Running:
             if stream:
                 with suppress(BrokenPipeError):
                     stream.close()
-        return Session(code, tuple(self.events), self._err)
+        return Session(code, tuple(self.events), self.err)
 
     def _read_events(self) -> None:
         assert self._process.stdout
@@ -297,7 +309,7 @@ class Running:
     def _read_errors(self) -> None:
         assert self._process.stderr
         for line in self._process.stderr:
-            self._err += line
+            self.err += line
 
 
 class Talk(Running):

@@ -1,7 +1,8 @@
 """What the tests with the real client share: a scripted API, and a user of Claude Code who speaks to it."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,17 @@ from tests.commands.door import CALC
 
 if sys.platform != "linux":  # whose processes are left is read from /proc
     collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails shows what the client said: it may not fail a second time."""
+    report = yield
+    user = getattr(item, "funcargs", {}).get("claude")
+    if report.failed and isinstance(user, Claude):
+        with suppress(Exception):
+            report.sections.append(("the client", user.told()))
+    return report
 
 
 @pytest.fixture
