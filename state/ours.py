@@ -3,12 +3,14 @@
 A store that is made here gets a mark, and the project's git folder knows the same one: git lets no clone, pull or
 checkout bring anything to a `.git`, and whoever can write there can run commands by git's own configuration anyway. A
 store whose mark is not known there was made by somebody else: it can be read, but nothing in it is trusted to be run
-without a question. Where there is no git, the user's own folder knows the mark. Standard library only, and little of
-it, for the hooks.
+without a question. Nor is one of which git tracks a file, for what is pulled takes its place. Where there is no git,
+the user's own folder knows the mark. Standard library only, and little of it, for the hooks.
 """
 
 import os
 import stat
+
+from stretto.state.tracked import tracks
 
 MARK = "mark"
 GIT = ".git"
@@ -24,7 +26,7 @@ def vouch(store: str) -> None:
 
     mark = os.urandom(_LENGTH // 2).hex()
     try:
-        keeper = _git(store)
+        _, keeper = _git(store)
         if not keeper:
             keeper = _home()
             os.makedirs(keeper, exist_ok=True)
@@ -44,10 +46,11 @@ def is_ours(store: str) -> bool:
         return False
     if len(mark) != _LENGTH or not _LETTERS.issuperset(mark):
         return False
-    git = _git(store)
+    root, git = _git(store)
     if not git:
         return _knows(_home(), mark)
-    return _knows(git, mark) or _move(mark, git, store) or _knows(git, mark)  # again: another process has moved it
+    known = _knows(git, mark) or _move(mark, git, store) or _knows(git, mark)  # again: another process has moved it
+    return known and not tracks(git, root, os.path.abspath(store))
 
 
 def _move(mark: str, git: str, store: str) -> bool:
@@ -65,8 +68,8 @@ def _move(mark: str, git: str, store: str) -> bool:
     return True
 
 
-def _git(store: str) -> str:
-    """The git folder of the work tree around a store, a linked one's or a submodule's own; empty where there is none.
+def _git(store: str) -> tuple[str, str]:
+    """The work tree around a store and its git folder, a linked one's or a submodule's own; empty where there is none.
 
     The nearest one: git checks out nothing that is called `.git`, so in a clone that is the one that git made for it.
     """
@@ -74,15 +77,15 @@ def _git(store: str) -> str:
     while not os.path.exists(found := os.path.join(folder, GIT)):
         folder, below = os.path.dirname(folder), folder
         if folder == below:
-            return ""
+            return "", ""
     if os.path.isdir(found):
-        return found
+        return folder, found
     try:
         with open(found, encoding="utf-8", errors="surrogateescape") as file:
             word, _, path = file.read(_LONGEST).rstrip("\r\n").partition(": ")
     except OSError:
-        return found
-    return os.path.join(folder, path) if word == "gitdir" else found
+        return folder, found
+    return folder, os.path.join(folder, path) if word == "gitdir" else found
 
 
 def _home() -> str:

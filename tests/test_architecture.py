@@ -19,7 +19,13 @@ FENCES: dict[str, tuple[str, ...]] = {
     "rich": ("commands/",),
     "pydantic": ("commands/", "graph/", "agents/"),
     "yaml": ("graph/", "agents/"),
-    "subprocess": ("commands/hook_dry.py", "agents/git.py", "agents/process.py", "state/process.py"),
+    "subprocess": (
+        "commands/hook_dry.py",
+        "agents/git.py",
+        "agents/process.py",
+        "state/process.py",
+        "state/tracked.py",
+    ),
     "pickle": (),
     "dill": (),
     "marshal": (),
@@ -32,6 +38,7 @@ STARTERS = {
     "agents/process.py": {"subprocess.Popen"},
     "commands/hook_dry.py": {"subprocess.run"},
     "state/process.py": {"subprocess.run"},
+    "state/tracked.py": {"subprocess.run"},
 }
 """The modules that start programs, and by what."""
 

@@ -34,7 +34,7 @@ except ImportError:
 """
 """What is paid for: whatever these bring along on this Python is allowed too."""
 DOOR = {"commands", "commands.hook", "state", "state.quick_json"}
-ORDERS = DOOR | {"commands.hook_orders", "state.errors", "state.ours", "state.places"}
+ORDERS = DOOR | {"commands.hook_orders", "state.errors", "state.ours", "state.places", "state.tracked"}
 LOOK = {"state.process", "state.reader", "state.schema", "state.sqlite", "state.standing", "state.tide"}
 JUDGE = {"commands.guarding", "agents", "agents.declared", "agents.paths"}
 TYPED = DOOR | {"commands.hook_lines", "commands.arguments"}

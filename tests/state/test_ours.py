@@ -81,7 +81,6 @@ def test_a_store_is_known_by_the_git_folder_of_its_project_and_by_nothing_else(m
 def test_a_store_that_a_clone_brings_is_a_strangers(hostile: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "-q", str(hostile), "clone")
 
-    assert ours(hostile)
     assert not ours(tmp_path / "clone")
 
 
@@ -92,6 +91,56 @@ def test_a_store_that_a_pull_brings_is_a_strangers(hostile: Path, tmp_path: Path
     git(tmp_path / "clone", "pull", "-q")
 
     assert not ours(tmp_path / "clone")
+
+
+@pytest.fixture(params=["2", "4", "split"])
+def pulled(mine: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A clone of this user's, with a store of its own, into which a commit has brought a log; by each form of index."""
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(mine), "clone")
+    if request.param == "split":
+        git(clone, "update-index", "--split-index")
+    else:
+        git(clone, "update-index", "--index-version", request.param)
+    make(clone)
+    assert ours(clone)
+    git(mine, "add", "-f", str(STATE / "events.db"))
+    git(mine, "commit", "-q", "-m", "Add a trap")
+
+    git(clone, "pull", "-q")
+
+    assert (clone / STATE / "events.db").read_bytes() == (mine / STATE / "events.db").read_bytes()
+    return clone
+
+
+def test_a_store_of_which_a_pull_has_replaced_a_file_is_a_strangers(pulled: Path) -> None:
+    assert not ours(pulled)
+
+    git(pulled, "rm", "-q", "--cached", str(STATE / "events.db"))
+    assert ours(pulled)
+
+
+def test_what_only_looks_like_a_file_of_the_store_changes_nothing(mine: Path) -> None:
+    for path in (Path("docs", STATE, "events.db"), Path(".stretto", "state.md"), Path(".stretto", "config.toml")):
+        (mine / path).parent.mkdir(parents=True, exist_ok=True)
+        (mine / path).write_text("x", "utf-8")
+        git(mine, "add", "-f", str(path))
+
+    assert ours(mine)
+
+
+def test_the_name_of_a_tracked_file_counts_in_any_case(mine: Path) -> None:
+    git(mine, "update-index", "--add", "--cacheinfo", f"100644,{'0' * 39}1,.Stretto/STATE/events.db")
+
+    assert not ours(mine)
+
+
+def test_an_index_that_cannot_be_read_vouches_for_nothing(mine: Path) -> None:
+    (mine / ".git" / "index").unlink(missing_ok=True)
+    assert ours(mine)
+
+    (mine / ".git" / "index").mkdir()
+    assert not ours(mine)
 
 
 @pytest.mark.parametrize("how", ["clone", "extract"])
