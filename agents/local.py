@@ -16,9 +16,11 @@ from stretto.agents.environment import ProjectEnvironment
 from stretto.agents.executor import Drained, Pending
 from stretto.agents.host import HostRunner
 from stretto.agents.landing import land
+from stretto.agents.outcome_cache import Unusable
 from stretto.agents.process import run as execute
 from stretto.agents.proof import Prove, Unproven, as_data, checked, instructions, left, said, summary
 from stretto.agents.repository import Repository
+from stretto.agents.reuse import Found, Reuse
 from stretto.agents.roles import load_role
 from stretto.agents.runner import Runner, Surroundings
 from stretto.agents.task import Brief, Outcome, Task, Usage, failed
@@ -62,6 +64,7 @@ class LocalExecutor:
         test_command: str,
         prove: Prove,
         draining: Callable[[], bool],
+        reuse: Reuse | None = None,
     ) -> None:
         self._runner = runner
         self._repository = repository
@@ -74,6 +77,7 @@ class LocalExecutor:
         self._test_command = test_command
         self._prove = prove
         self._draining = draining
+        self._reuse = reuse
         self._desk = Desk(log, fence) if isinstance(runner, HostRunner) else None
 
     def ahead(self, task: Task) -> bool:
@@ -163,13 +167,35 @@ class LocalExecutor:
     ) -> Outcome:
         if not task.prompt:
             return await self._only_checks(workspace, task)
+        brief, key = self._brief(workspace, task, number, inputs, feedback), ""
+        if proven is None and self._reuse and self._reuse.concerns(brief.role):
+            key = await self._reuse.key(workspace, brief)
+            proven = await self._reused(self._reuse, workspace, task, number, key)
         if proven is None:
-            brief = self._brief(workspace, task, number, inputs, feedback)
-            found = await self._verify(workspace, task, number, await self._agent(workspace, brief))
+            found = await self._verify(workspace, task, number, await self._agent(workspace, brief), key)
             if isinstance(found, Outcome):
                 return found
             proven = found
         return await self._land(workspace, task, proven)
+
+    async def _reused(self, reuse: Reuse, workspace: Workspace, task: Task, number: int, key: str) -> "_Proven | None":
+        """A kept outcome of the same inputs, if it holds here, too; else the workspace is as it was."""
+        if self._desk and self._desk.has(task):
+            return None  # somebody is at work on it
+        try:
+            if (found := reuse.find(key, self._log.now())) is None:
+                return None
+            reuse.bring(found, workspace)
+            proven = await self._verify(workspace, task, number, found.outcome, reused=found)
+        except Unusable as why:
+            proven = failed(str(why))
+        if isinstance(proven, _Proven):
+            return proven
+        facts = {"task_id": task.task_id, "key": key, "reason": proven.error}
+        with self._log.write(self._fence) as tx:
+            tx.event("CACHE_REFUSED", task.workflow_id, task.phase, facts, severity="warning")
+        await workspace.restart()
+        return None
 
     async def _only_checks(self, workspace: Workspace, task: Task) -> Outcome:
         """A task without an agent. Tests that fail are a result, not a failure of the task."""
@@ -216,8 +242,17 @@ class LocalExecutor:
         except (PermanentError, TransientError) as error:
             return Outcome(status="failed", error=error.message, data={"fatal": True})
 
-    async def _verify(self, workspace: Workspace, task: Task, number: int, outcome: Outcome) -> "_Proven | Outcome":
-        """Prove an outcome and commit its files; a failed outcome if it does not hold."""
+    async def _verify(
+        self,
+        workspace: Workspace,
+        task: Task,
+        number: int,
+        outcome: Outcome,
+        key: str = "",
+        *,
+        reused: Found | None = None,
+    ) -> "_Proven | Outcome":
+        """Prove an outcome and commit its files; a failed outcome if it does not hold. Kept under `key`, if any."""
         writes = load_role(task.role).writes
         changes = await workspace.changes()
         changed = changes.paths
@@ -234,6 +269,8 @@ class LocalExecutor:
         data = check_data(task.role, outcome.data).model_dump(mode="json")
         kept = outcome.model_copy(update={"writes": tuple(changed) if writes else (), "data": data})
         sha = await workspace.commit(task.title, task.task_id) if writes and changed else None
+        if reused and self._log.attempt(task.workflow_id, task.task_id, number) is None:
+            self._start(task, number)  # no order was handed out
         with self._log.write(self._fence) as tx:
             tx.update_attempt(
                 task.workflow_id,
@@ -243,6 +280,12 @@ class LocalExecutor:
                 commit_sha=sha,
                 outcome=kept.model_dump(mode="json"),
             )
+            if reused:
+                saved = reused.entry.usage.model_dump(mode="json")
+                facts = {"task_id": task.task_id, "agent_id": task.agent, "key": reused.key, "saved": saved}
+                tx.event("TASK_REUSED", task.workflow_id, task.phase, facts)
+        if key and self._reuse:
+            self._reuse.keep(key, workspace, kept, changed if writes else (), self._log.now())
         return _Proven(sha, kept)
 
     async def _land(self, workspace: Workspace, task: Task, proven: "_Proven") -> Outcome:

@@ -52,6 +52,11 @@ class ModelRunner:
         """The KIND:ARG under which it was chosen."""
         return self._name
 
+    @property
+    def recording(self) -> bool:
+        """Whether every turn is kept for a cassette."""
+        return self._record is not None
+
     async def run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
         """Hold one conversation. `brief.budget.seconds` does not count the time spent waiting for the provider.
 

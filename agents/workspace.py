@@ -126,6 +126,11 @@ class Workspace:
         await self.git.run("read-tree", sha)
         await self.git.run("reset", "--hard", "--quiet", commit)
 
+    async def restart(self) -> None:
+        """Take back what was done in it; ignored files stay."""
+        await self.git.run("reset", "--hard", "--quiet", self.base)
+        await self.git.run("clean", "-ffd", "--quiet")
+
     def saved(self) -> dict[str, Any]:
         """What `reopen_workspace` needs, as JSON values."""
         return {

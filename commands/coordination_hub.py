@@ -293,6 +293,7 @@ OPERATIONS: operations.Operations = {
     "rollback": hub_savepoints.restore,
     "configure-performance": hub_tuning.configure_performance,
     "adaptive-checkpoints": hub_tuning.adaptive_checkpoints,
+    "enable-caching": "hub_caching:enable_caching",
     "pause": pause,
     "resume": resume,
     "get-status": get_status,

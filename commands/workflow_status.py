@@ -131,8 +131,17 @@ def _several(log: Log, app: App, detailed: bool, everything: bool) -> Reply:
         lines.append(f"and {sum(more.values()):,} more: {', '.join(f'{n:,} {s}' for s, n in sorted(more.items()))}")
         steps.append("stretto workflow-status --all")
     said = "\n".join(lines).rstrip("\n") or "No workflow has run here yet."
-    result = {"workflows": body, "total": total, "by_status": counts}
+    result: dict[str, Any] = {"workflows": body, "total": total, "by_status": counts}
+    if detailed and (settings := log.all_chosen()):
+        result["settings"] = {one.name: {"version": one.version, "value": one.value} for one in settings}
+        said = "\n".join([said, "", *(f"{one.name}, version {one.version}: {_value(one.value)}" for one in settings)])
     return Reply("workflow-status", said, result, next_steps=tuple(steps))
+
+
+def _value(value: Mapping[str, Any]) -> str:
+    from stretto.state.wire import compact
+
+    return one_line(compact(value), 120)
 
 
 def _brief(log: Log, row: WorkflowRow, now: float) -> str:

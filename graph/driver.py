@@ -19,7 +19,7 @@ from stretto.agents.repository import Repository, open_repository
 from stretto.agents.runner import Runner
 from stretto.agents.task import Outcome, Task
 from stretto.agents.workspace import clean
-from stretto.graph import continuing, recovering
+from stretto.graph import caching, continuing, recovering
 from stretto.graph.board import Board
 from stretto.graph.channels import State, tasks_of
 from stretto.graph.compiler import compile as compile_spec
@@ -248,6 +248,7 @@ class Driver:
             test_command=self.spec.test_command or settings.test,
             prove=prove,
             draining=lambda: board.draining,
+            reuse=caching.reuse(self.log, self.runner, self.repository),
         )
         return Run(
             spec=self.spec,

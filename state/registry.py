@@ -19,9 +19,19 @@ ERROR_ENCOUNTERED RECOVERY_INITIATED RECOVERY_COMPLETED RECOVERY_FAILED
 CHECKPOINT_CREATED CHECKPOINT_RESTORED
 """
 STAGES = ("RESEARCH", "PLAN", "IMPLEMENTATION", "TESTING", "DOCUMENTATION")
-OWN = frozenset({"TASK_STEERED", "SETTINGS_CHANGED", "METRICS_RECORDED", "RESOURCE_REQUESTED", "RESOURCE_RESERVED"})
-"""What only we tell: a person's word to an agent at work; a choice that commands go by from now on; that resources are
-asked for, and that they are kept for a time to come."""
+OWN = frozenset(
+    {
+        "TASK_STEERED",
+        "TASK_REUSED",
+        "CACHE_REFUSED",
+        "SETTINGS_CHANGED",
+        "METRICS_RECORDED",
+        "RESOURCE_REQUESTED",
+        "RESOURCE_RESERVED",
+    }
+)
+"""What only we tell: a person's word to an agent at work; that an outcome was kept and holds here, or is no good; a
+choice that commands go by from now on; that resources are asked for, and that they are kept for a time to come."""
 TYPES = frozenset(_TYPES.split()) | {f"{s}_{end}" for s in STAGES for end in ("STARTED", "COMPLETED", "FAILED")} | OWN
 
 ALIASES = {
@@ -52,6 +62,8 @@ TASK_FAILED task_id agent_id failure_reason retry_count
 TASK_TIMEOUT task_id agent_id timeout_duration
 TASK_REASSIGNED task_id reason
 TASK_STEERED task_id
+TASK_REUSED task_id agent_id key
+CACHE_REFUSED task_id key reason
 SETTINGS_CHANGED name version value
 METRICS_RECORDED metrics
 AGENT_ALLOCATED agent_id role
