@@ -1,74 +1,103 @@
-"""Faults told to the workflows of an isolated store, under a simulated clock, and recovered from.
+"""Faults that befall real processes: injected, recovered from, and measured on the clock of the wall.
 
-A fault is written as the events that tell of it, and what it takes is taken: the agent leaves the pool, the pool is
-full, a write that comes too late is made and refused. No process is killed and no connection is cut.
+    agent_failure         the process of an agent is killed at its work, by SIGKILL
+    resource_exhaustion   all that the pool has is granted; a request on top waits until something is given back
+    network_partition     the process of an agent is stopped, by SIGSTOP: it lives, and nothing of it reaches the hub,
+                          which gives its work to another when its time is over
 
-The workload: two workflows of six phases of ten minutes, each with one agent of four; where the pool is to be
-exhausted, a third that holds the other two until half a minute after the fault. The fault comes in the second phase of
-the first; the greater its impact, the later in the phase, so the more work is lost. The same workload without a fault
-is what it is compared with.
+Each befalls a workload of its own (`fault_workload`), in the middle of its longest chain, where nothing hides the lost
+time; beside them, at the same time and on the same machine, runs one that nothing befalls. The impact says how long a
+killed or stopped agent had worked, and how long the pool is exhausted.
 """
 
+import asyncio
+import os
+import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
-from stretto.commands.coordinating import Desk, reading, writing
-from stretto.commands.scenario_document import Example
-from stretto.commands.scenario_ground import Ground, make
-from stretto.commands.scenario_world import World
-from stretto.graph import coordination, failing, recovery
-from stretto.graph.coordinated import Coordinated, Needs, Stage
-from stretto.graph.savepoints import digest
-from stretto.state.care_fold import Story, Told
-from stretto.state.errors import StateConflict
-from stretto.state.log import Log
-from stretto.state.rows import WorkflowRow
-from stretto.state.view import fold
+from stretto.commands.fault_workload import (
+    LENGTH,
+    LIMIT_SECONDS,
+    SLOTS,
+    WORK_SECONDS,
+    WORKFLOW,
+    Span,
+    Workload,
+    at,
+)
+from stretto.graph import admission
+from stretto.graph.allocating import Request, respond
+from stretto.graph.failures import kind_of, words
+from stretto.state import allocation
+from stretto.state.errors import StrettoError
 
-PHASES, PHASE_SECONDS = 6, 600.0
-GROUND = (
-    "simulated: each fault is told as its events, once; no process is killed, no connection cut; of"
-    f" {PHASES} phases of {PHASE_SECONDS / 60:.0f} min at most one is lost ({1 / PHASES:.0%})"
+T = TypeVar("T")
+MOST_SECONDS: Final = 28.0
+"""Of the wall's time, for all faults of one command."""
+MOST: Final = 4
+"""Faults of one command."""
+LOAD, HIGHER = 0.7, 0.85
+GROUND: Final = (
+    f"real processes on the wall's clock, in scratch projects: a chain of {LENGTH} tasks of {WORK_SECONDS:g} s on"
+    f" {SLOTS} slots, so one lost attempt is about {1 / LENGTH:.0%}; an agent that says nothing is given up after"
+    f" {LIMIT_SECONDS:g} s"
 )
 """What the figures stand on, for whoever reads them."""
-VICTIM, AGENT, PHASE = "victim_001", "agent_001", "step_2"
-IMPACTS: Final[Mapping[str, float]] = {"low": 0.25, "medium": 0.5, "high": 0.75, "critical": 1.0}
-"""How far into its phase a fault of each impact comes."""
-_BUSY_AFTER = 30.0
-"""Seconds for which the pool is exhausted after the fault."""
+IMPACTS: Final[Mapping[str, float]] = {"low": 0.2, "medium": 0.4, "high": 0.6, "critical": 0.8}
+"""Of the seconds that a task works; of a second, for which the pool is exhausted."""
+_LOOK_SECONDS = 0.01
+
+
+class Fault(NamedTuple):
+    """What is to happen."""
+
+    error_type: str
+    impact: str
+
+
+class Struck(NamedTuple):
+    """A fault as it was dealt with, in seconds on the wall's clock from the moment it came.
+
+    `seconds` until the work went on, `made_good` until the task was done; None where that never came. `evidence` is
+    what the log says of it.
+    """
+
+    seconds: float | None = None
+    made_good: float | None = None
+    cause: str = "unknown"
+    evidence: str = ""
 
 
 class Injected(NamedTuple):
-    """One fault. Seconds: `waited` of simulated time until the phase ran again, `worked` of real time by the commands.
+    """One fault. Seconds of the wall: `makespan` with it, `undisturbed` beside it without it; `load` is that one's.
 
-    `makespan` and `undisturbed` are simulated: how long the workflow took with the fault and without.
+    `files_equal`: both left the same files. `higher` is the same at the higher load, None where no time was left.
     """
 
     error_type: str
     impact: str
     cause: str
+    evidence: str
     recovered: bool
-    waited: float
-    worked: float
+    recovery_seconds: float | None
+    made_good_seconds: float | None
     rows_hash: str
     replay_hash: str
     chain_sound: bool
-    stale_writes_refused: int
+    files_equal: bool
+    load: float
     makespan: float
     undisturbed: float
-
-    @property
-    def recovery_seconds(self) -> float:
-        """Until the phase ran again."""
-        return self.waited + self.worked
+    higher: Mapping[str, Any] | None = None
 
     @property
     def consistent(self) -> bool:
-        """Whether the rows are what a replay of the log gives."""
-        return self.rows_hash == self.replay_hash and self.chain_sound
+        """Whether the rows are what a replay of the log gives, and the files what they would have been."""
+        return self.rows_hash == self.replay_hash and self.chain_sound and self.files_equal
 
     @property
     def degradation(self) -> float:
@@ -77,149 +106,138 @@ class Injected(NamedTuple):
 
     def told(self) -> dict[str, Any]:
         """For programs."""
-        own = {"recovery_seconds": self.recovery_seconds, "consistent": self.consistent}
-        return {**self._asdict(), **own, "degradation": self.degradation}
+        return {**self._asdict(), "consistent": self.consistent, "degradation": self.degradation}
 
 
-def inject(error_type: str, impact: str) -> Injected:
-    """Run the workload without a fault, then with one, each in a store of its own that is gone afterwards."""
-    moment = IMPACTS[impact] * PHASE_SECONDS - 1
+def inject(faults: Sequence[Fault]) -> list[Injected]:
+    """Let all faults happen at the one load, then, if there is time, at the other. Every store is gone afterwards.
+
+    Raises:
+        StrettoError: The machine is too slow for it: no time was left, or an agent was given up before it was struck.
+    """
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="stretto-fault-") as folder:
-        calm = _Run(Path(folder) / "calm", moment, error_type)
-        calm.world.run_on()
-        struck = _Run(Path(folder) / "struck", moment, error_type)
-        return struck.strike(impact, calm.makespan())
-
-
-class _Run:
-    """One workload on its ground."""
-
-    def __init__(self, root: Path, moment: float, error_type: str) -> None:
-        root.mkdir()
-        self.ground: Ground = make(root, Example("fault", 1, (), (), ()))
-        self.world = World(self.ground)
-        self.moment, self.error_type = moment, error_type
-        with writing(self.ground.app) as desk:
-            for name in (VICTIM, "other_002"):
-                stages = tuple(Stage(name=f"step_{i}", seconds=PHASE_SECONDS) for i in range(1, PHASES + 1))
-                self._create(desk, name, stages, agents=1)
-            if error_type == "resource_exhaustion":
-                busy = PHASE_SECONDS + moment + _BUSY_AFTER
-                self._create(desk, "busy_003", (Stage(name="busy", seconds=busy),), agents=2)
-            desk.admit()
-            row = coordination.row_of(desk.tx, VICTIM)
-            coordination.assign(desk.tx, row, [(AGENT, "worker")], round(desk.capacity["agents"]))
-
-    def _create(self, desk: Desk, name: str, stages: tuple[Stage, ...], *, agents: int) -> None:
-        asked = Coordinated(name=name, phases=stages, resources=Needs(agents=agents), test=True)
-        coordination.create(desk.tx, name, asked, desk.capacity)
-
-    def makespan(self) -> float:
-        """From the creation of the one that is struck to its end."""
-        with reading(self.ground.app) as log:
-            view = fold(log.events(VICTIM))
-        return view.seconds() or 0.0
-
-    def strike(self, impact: str, undisturbed: float) -> Injected:
-        """Let the fault happen, recover, and let the workload run to its end."""
-        app, clock = self.ground.app, self.ground.clock
-        self.world.run_on(lambda: self._at_work(PHASE))
-        clock.pass_to(clock.now() + self.moment)
-        failed_at = clock.now()
-        began = time.perf_counter()
-        with writing(app) as desk:
-            row = coordination.row_of(desk.tx, VICTIM)
-            version = row.state_version
-            _FAULTS[self.error_type](desk, row)
-            coordination.end_phase(desk.tx, row, PHASE, "failed", {"failure_reason": "as told before"})
-            analysis = recovery.noticed(desk.tx, row)
-            recovery.begin(desk.tx, row, _STRATEGIES[self.error_type], ("manual_intervention",), keep=True)
-        with writing(app) as desk:
-            row = coordination.row_of(desk.tx, VICTIM)
-            done = failing.isolate(desk.tx, row, AGENT, "isolate_and_recover", desk.capacity)
-            desk.admit()
-            failing.hand_out_again(desk.tx, row, done, AGENT)
-        self.world.run_on(self._has_agent)
-        with writing(app) as desk:
-            coordination.start_phase(desk.tx, coordination.row_of(desk.tx, VICTIM), PHASE)
-        worked, waited = time.perf_counter() - began, clock.now() - failed_at
-        refused = self._late(version) if self.error_type == "network_partition" else 0
-        self.world.run_on()
-        with reading(app) as log:
-            view, rows, replay = fold(log.events(VICTIM)), *_hashes(log)
-            sound = log.verify() > 0
-        return Injected(
-            error_type=self.error_type,
-            impact=impact,
-            cause=analysis.cause.kind if analysis else "unknown",
-            recovered=view.status == "COMPLETED",
-            waited=waited,
-            worked=worked,
-            rows_hash=rows,
-            replay_hash=replay,
-            chain_sound=sound,
-            stale_writes_refused=refused,
-            makespan=self.makespan(),
-            undisturbed=undisturbed,
-        )
-
-    def _at_work(self, phase: str) -> bool:
-        with reading(self.ground.app) as log:
-            found = fold(log.events(VICTIM)).phases.get(phase)
-        return found is not None and found.state == "in_progress"
-
-    def _has_agent(self) -> bool:
-        with reading(self.ground.app) as log:
-            held = log.allocations(VICTIM, live=True)
-        return any(a.granted.get("agents", 0) >= 1 for a in held if a.state == "active")
-
-    def _late(self, version: int) -> int:
-        """What was cut off comes back and writes from what it knew: it must be refused."""
         try:
-            with writing(self.ground.app) as desk:
-                desk.tx.set_status(VICTIM, "COMPLETED", {"success": True}, expect=version)
-        except StateConflict:
-            return 1
-        return 0
+            found = asyncio.run(batch(faults, LOAD, Path(folder) / "usual", MOST_SECONDS))
+        except (TimeoutError, ProcessLookupError) as error:
+            raise StrettoError(
+                f"The machine is too slow to measure faults within {MOST_SECONDS:g} s; every process is ended.",
+                next_steps=("Try again when the machine has less to do, or with fewer faults.",),
+            ) from error
+        left = MOST_SECONDS - (time.monotonic() - began)
+        try:
+            higher = asyncio.run(batch(faults, HIGHER, Path(folder) / "higher", left)) if left > 0 else []
+        except (TimeoutError, ProcessLookupError):
+            higher = []
+    return [one._replace(higher=_higher(other)) for one, other in zip(found, higher, strict=True)] if higher else found
 
 
-def _agent(desk: Desk, row: WorkflowRow) -> None:
-    data = {"agent_id": AGENT, "error_type": "agent_failure", "error_details": "the agent was killed at its work"}
-    desk.tx.event("AGENT_ERROR", row.id, PHASE, data, severity="critical")
+def _higher(one: Injected) -> dict[str, Any]:
+    names = ("load", "makespan", "undisturbed", "recovered", "recovery_seconds", "consistent", "degradation")
+    return {name: one.told()[name] for name in names}
 
 
-def _pool(desk: Desk, row: WorkflowRow) -> None:
-    data = {"error": "resource_exhaustion", "message": "its agent ran out of memory, and no other is free"}
-    desk.tx.event("ERROR_ENCOUNTERED", row.id, PHASE, data, severity="critical")
+async def batch(faults: Sequence[Fault], load: float, folder: Path, seconds: float) -> list[Injected]:
+    """A workload for each fault and one for none, all at once."""
+    async with asyncio.timeout(seconds):
+        calm = Workload(folder / "calm", load)
+        runs = [Workload(folder / str(n), load, _LIMITS[f.error_type]) for n, f in enumerate(faults)]
+        for run in runs:
+            run.hold()
+        going = asyncio.gather(*map(_befallen, faults, runs))
+        ended = (await asyncio.gather(going, calm.run()))[0]
+        files = await asyncio.gather(calm.files(), *(run.files() for run in runs))
+    return [
+        _measured(fault, run, hit, calm.span(), same=files[0] == left)
+        for fault, run, hit, left in zip(faults, runs, ended, files[1:], strict=True)
+    ]
 
 
-def _cut(desk: Desk, row: WorkflowRow) -> None:
-    data = {"agent_id": AGENT, "timeout_duration": "0s", "error": "network_partition"}
-    desk.tx.event("AGENT_TIMEOUT", row.id, PHASE, data, severity="critical")
+async def _befallen(fault: Fault, run: Workload) -> Struck:
+    """Run a workload to its end, whatever that is, and strike meanwhile."""
+    async with asyncio.TaskGroup() as group:
+        strike = group.create_task(_struck(fault, run))
+        if await run.run() == "completed":
+            return await strike
+        strike.cancel()
+    return Struck()
 
 
-_FAULTS: Final[Mapping[str, Callable[[Desk, WorkflowRow], None]]] = {
-    "agent_failure": _agent,
-    "resource_exhaustion": _pool,
-    "network_partition": _cut,
+def _measured(fault: Fault, run: Workload, hit: Struck, calm: Span, *, same: bool) -> Injected:
+    rows, replay, sound = run.hashes()
+    return Injected(
+        error_type=fault.error_type,
+        impact=fault.impact,
+        cause=hit.cause,
+        evidence=hit.evidence,
+        recovered=hit.made_good is not None,
+        recovery_seconds=hit.seconds,
+        made_good_seconds=hit.made_good,
+        rows_hash=rows,
+        replay_hash=replay,
+        chain_sound=sound,
+        files_equal=same,
+        load=calm.load,
+        makespan=run.span().makespan,
+        undisturbed=calm.makespan,
+    )
+
+
+# ── what befalls ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _struck(fault: Fault, run: Workload) -> Struck:
+    """Wait until the victim is at work, strike, and wait until its work is done."""
+    pid = await _seen(lambda: run.pid(1))
+    share = IMPACTS[fault.impact]
+    if fault.error_type == "resource_exhaustion":
+        return await _exhausted(run, share)
+    await asyncio.sleep(share * WORK_SECONDS)
+    came = time.time()
+    os.kill(pid, signal.SIGKILL if fault.error_type == "agent_failure" else signal.SIGSTOP)
+    await _seen(lambda: run.pid(2))
+    again = time.time()
+    done = await _seen(lambda: next((e for e in run.told("TASK_COMPLETED")), None))
+    lost = run.told("TASK_FAILED")[0]
+    return Struck(again - came, at(done.timestamp) - came, kind_of(lost), f"event {lost.seq}: {words(lost)}")
+
+
+async def _exhausted(run: Workload, seconds: float) -> Struck:
+    """Everything is granted to others; the victim asks for one more, and goes on when it is served."""
+    with run.log() as log:
+        with log.write() as tx:
+            limits = admission.capacity(tx.database, {"agents": SLOTS})
+            others = respond(tx, Request("others_001", "medium", {"agents": SLOTS}), limits, log.now()).held
+        came = time.time()
+        with log.write() as tx:
+            answer = respond(tx, Request(WORKFLOW, "medium", {"agents": 1}), limits, log.now())
+        await asyncio.sleep(seconds)
+        with log.write() as tx:
+            allocation.release(tx, others, "done")
+            admission.admit(tx, limits, log.now())
+        mine = await _seen(lambda: next((a for a in log.allocations(WORKFLOW, live=True) if a.state == "active"), None))
+        again = time.time()
+        run.go_on()
+        done = await _seen(lambda: next((e for e in run.told("TASK_COMPLETED")), None))
+        with log.write() as tx:
+            allocation.release(tx, mine, "done")
+        asked = next(e for e in log.events(WORKFLOW) if e.type == "RESOURCE_REQUESTED")
+    evidence = f"event {asked.seq}: {answer.status} at {answer.position}: {answer.reason}"
+    return Struck(again - came, at(done.timestamp) - came, "resource_exhaustion", evidence)
+
+
+async def _seen(look: Callable[[], T | None]) -> T:
+    """What `look` finds, as soon as it finds something."""
+    while True:
+        if (found := look()) is not None:
+            return found
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+_LIMITS: Final[Mapping[str, float]] = {
+    "agent_failure": LIMIT_SECONDS,
+    "resource_exhaustion": 10.0,
+    "network_partition": LIMIT_SECONDS,
 }
-_STRATEGIES: Final = {
-    "agent_failure": "agent_reallocation",
-    "resource_exhaustion": "graceful_degradation",
-    "network_partition": "isolate_and_recover",
-}
-ERRORS: Final = tuple(_FAULTS)
-
-
-def _hashes(log: Log) -> tuple[str, str]:
-    """Of the rows as they are, and of what a replay of the log makes of them."""
-    rows: dict[str, Any] = {}
-    replay: dict[str, Any] = {}
-    for row in log.workflows():
-        story = Story()
-        for e in log.events(row.id):
-            story.take(Told(e.type, e.workflow_id, e.phase, e.timestamp, e.data))
-        told, held = story.columns(), row._asdict()
-        rows[row.id] = {name: held[name] for name in told}
-        replay[row.id] = told
-    return digest(rows), digest(replay)
+"""How long an agent may take; one that waits for the pool is not given up."""
+ERRORS: Final = tuple(_LIMITS)

@@ -61,7 +61,7 @@ def make(root: Path, example: Example) -> Ground:
         StrettoError: git refused.
     """
     plans = dict(_plans(example))
-    asyncio.run(_commit(root, {**_PROJECT, **plans}))
+    asyncio.run(commit(root, {**_PROJECT, **plans}))
     _environment(root)
     clock, trouble = Clock(), Trouble(example)
     store = str(root / ".stretto" / "state")
@@ -79,7 +79,12 @@ def _environment(root: Path) -> None:
     python.chmod(0o755)
 
 
-async def _commit(root: Path, files: Mapping[str, str]) -> None:
+async def commit(root: Path, files: Mapping[str, str]) -> None:
+    """Make a git project of one commit, on a day that is always the same.
+
+    Raises:
+        StrettoError: git refused.
+    """
     for path, text in files.items():
         place = root / path
         place.parent.mkdir(parents=True, exist_ok=True)

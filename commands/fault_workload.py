@@ -1,0 +1,171 @@
+"""The workload of a fault trial: a real workflow of real processes in a scratch project, on the clock of the wall.
+
+Two slots. A chain of tasks of which each waits for the one before, and a shorter chain beside it, by which the load is
+set. Each task is an agent of its own: a process that works for a
+while in its own worktree and leaves a file, which is proven and landed as everywhere.
+"""
+
+import shlex
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from stretto.agents.command import CommandRunner
+from stretto.agents.git import Git
+from stretto.agents.process import run as execute
+from stretto.agents.task import Budget
+from stretto.commands.scenario_ground import commit
+from stretto.graph.run import start
+from stretto.graph.savepoints import digest
+from stretto.graph.spec import Limits, PhaseSpec, Spec, TaskSpec, validate
+from stretto.state.care_fold import Story, Told
+from stretto.state.ledger import fold
+from stretto.state.log import Log
+from stretto.state.wire import Event
+
+WORKFLOW: Final = "struck_001"
+SLOTS: Final = 2
+LENGTH: Final = 10
+"""Tasks of the long chain."""
+WORK_SECONDS: Final = 0.4
+LIMIT_SECONDS: Final = 0.9
+"""After which an agent that says nothing is given up."""
+SHORT: Final = {0.7: 2, 0.85: 6}
+"""Tasks of the short chain, by the load that they keep below; git and the proofs add to what tasks take."""
+VICTIM: Final = "a04"
+PHASE: Final = "work"
+_AGENT = Path(__file__).with_name("fault_agent.py")
+
+
+class Span(NamedTuple):
+    """What a run took: seconds from the first task's start to the last one's end, and the share of the slots used."""
+
+    makespan: float
+    load: float
+
+
+class Workload:
+    """One run, in an empty folder."""
+
+    def __init__(self, root: Path, load: float, limit: float = LIMIT_SECONDS) -> None:
+        self.spec = _spec(load, limit)
+        self.project, self.store, self.signs = root / "project", root / "store", root / "signs"
+        self.signs.mkdir(parents=True)
+
+    async def run(self) -> str:
+        """Run to its end; how it ended."""
+        await commit(self.project, {"README.md": "# scratch\n"})
+        words = (sys.executable, "-I", "-S", str(_AGENT), str(self.signs), str(WORK_SECONDS))
+        result = await start(
+            self.spec,
+            project=self.project,
+            runner=CommandRunner(shlex.join(words), execute, project=self.project),
+            store=self.store,
+            kind="recovery_test",
+            durability="process",
+        )
+        return result.status
+
+    def hold(self) -> None:
+        """Let the victim's first attempt go no further than its beginning."""
+        self._sign(1, "hold").touch()
+
+    def go_on(self) -> None:
+        """Let it go further."""
+        self._sign(1, "hold").unlink()
+
+    def pid(self, attempt: int) -> int | None:
+        """The process of an attempt of the victim, once it is at work."""
+        sign = self._sign(attempt, "pid")
+        return int(sign.read_text("ascii")) if sign.exists() else None
+
+    def _sign(self, attempt: int, kind: str) -> Path:
+        return self.signs / f"{VICTIM}.{attempt}.{kind}"
+
+    def log(self) -> Log:
+        """Its log, which must be there."""
+        return Log.open(self.store, durability="process")
+
+    def span(self) -> Span:
+        """What it took, from its events."""
+        with self.log() as log:
+            events = list(log.events(WORKFLOW))
+        began = {e.data["task_id"]: at(e.timestamp) for e in reversed(events) if e.type == "TASK_STARTED"}
+        ended = {e.data["task_id"]: at(e.timestamp) for e in events if e.type == "TASK_COMPLETED"}
+        whole = max(ended.values()) - min(began.values())
+        busy = sum(end - began[task] for task, end in ended.items())
+        return Span(whole, busy / (SLOTS * whole))
+
+    def told(self, *kinds: str) -> list[Event]:
+        """The events of these types about the victim."""
+        with self.log() as log:
+            return [e for e in log.events(WORKFLOW) if e.type in kinds and e.data["task_id"] == f"{PHASE}/{VICTIM}"]
+
+    def hashes(self) -> tuple[str, str, bool]:
+        """Of the rows as they are, of what a replay of the log makes of them, and whether the log's chain is sound."""
+        with self.log() as log:
+            return *_hashes(log), log.verify() > 0
+
+    async def files(self) -> str:
+        """Git's id of everything that the agents left."""
+        return await Git(self.project).line("rev-parse", f"refs/heads/stretto/{WORKFLOW}:src")
+
+
+def _spec(load: float, limit: float) -> Spec:
+    tasks = [*_chain("a", LENGTH, limit), *_chain("b", SHORT[load], limit)]
+    limits = Limits(agents=SLOTS, attempts=4, debug_rounds=0, task_seconds=limit)
+    phase = PhaseSpec(name=PHASE, kind="implement", tasks=tuple(tasks))
+    return validate(
+        Spec(
+            workflow_id=WORKFLOW,
+            description="A workload to be struck",
+            type="general_development",
+            complexity="low",
+            template="recovery-test",
+            phases=(phase,),
+            limits=limits,
+            merge="never",
+        )
+    )
+
+
+def _chain(name: str, length: int, limit: float) -> list[TaskSpec]:
+    ids = [f"{name}{number:02d}" for number in range(length)]
+    return [
+        TaskSpec(
+            id=one,
+            title=f"Write {one}",
+            role="implementer",
+            prompt=f"Write {one}.",
+            writes=(f"src/{one}.txt",),
+            depends_on=(before,) if before else (),
+            budget=Budget(seconds=limit),
+        )
+        for one, before in zip(ids, ["", *ids], strict=False)
+    ]
+
+
+def at(timestamp: str) -> float:
+    """Seconds since the epoch."""
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+def _hashes(log: Log) -> tuple[str, str]:
+    """Workflows, attempts and allocations: the rows, and the fold of all events."""
+    rows: dict[str, Any] = {}
+    replay: dict[str, Any] = {}
+    for row in log.workflows():
+        story = Story()
+        for e in log.events(row.id):
+            story.take(Told(e.type, e.workflow_id, e.phase, e.timestamp, e.data))
+        told = story.columns()
+        rows[row.id], replay[row.id] = {name: row._asdict()[name] for name in told}, told
+        for tried in log.attempts(row.id):
+            name = f"{row.id}/{tried.task_id}#{tried.attempt}"
+            said = story.attempt_columns(tried.task_id, tried.attempt)
+            rows[name] = {k: v for k, v in tried._asdict().items() if k in said}
+            replay[name] = said
+    rows["ledger"] = {one.id: list(one) for one in log.allocations(live=True)}
+    replay["ledger"] = {name: list(one) for name, one in fold(log.events()).items()}
+    return digest(rows), digest(replay)
