@@ -3,10 +3,12 @@
 from typing import Any
 
 from stretto.commands.app import App
+from stretto.commands.coordinating import default_capacity
 from stretto.graph import coordination
+from stretto.graph.admission import capacity
 from stretto.graph.coordination import RUNNER
-from stretto.state.allocation import Allocation
-from stretto.state.figures import WorkflowView
+from stretto.graph.progress import figures, progress
+from stretto.state.allocation import Allocation, in_use
 from stretto.state.log import Log, stamp
 from stretto.state.rows import WorkflowRow
 from stretto.state.transaction import Transaction
@@ -15,33 +17,41 @@ from stretto.state.units import said_bytes, said_seconds
 Told = tuple[list[str], dict[str, Any]]
 
 
-def about(log: Log, row: WorkflowRow, view: WorkflowView, app: App) -> Told:
+def about(log: Log, row: WorkflowRow, app: App) -> Told:
     """Lines and data on what a coordinated workflow holds or waits for, and how long it should take."""
     if row.runner != RUNNER:
         return [], {}
     held = log.allocations(row.id, live=True)
     agents = [agent for agent in log.agents() if agent.workflow_id == row.id]
     asked = coordination.coordinated(row)
-    left = _left(asked.resources.seconds, view, app)
+    left = progress(row, figures(log.events()), app.clock()).left
     lines = [f"  {_holds(one)}" for one in held] or ["  holds nothing"]
     lines += [f"  {agent.agent_id} works for it ({agent.role or 'no role'}, since {agent.since})" for agent in agents]
-    lines.append(f"  left: {said_seconds(left)}" + ("" if left is None else ", by what was said when it was made"))
+    usage = _usage(log, app)
+    lines += [f"  {_used(name, *amounts)}" for name, amounts in usage.items()]
+    between = f"between {said_seconds(left.low)} and {said_seconds(left.high)}"
+    lines.append(f"  left: {said_seconds(left.likely)}, {between} ({left.basis})")
     data = {
         "priority": asked.priority,
         "allocations": [_told(one) for one in held],
         "agents": [agent._asdict() for agent in agents],
-        "seconds_left": left,
+        "utilisation": {name: {"allocated": used, "capacity": most} for name, (used, most) in usage.items()},
+        "left": left._asdict(),
         "state_sync": asked.state_sync,
         "monitoring": asked.monitoring,
     }
     return lines, data
 
 
-def _left(said: float | None, view: WorkflowView, app: App) -> float | None:
-    if said is None or view.finished is not None:
-        return None
-    spent = 0.0 if view.started is None else app.clock() - view.started
-    return max(said - spent, 0.0)
+def _usage(log: Log, app: App) -> dict[str, tuple[float, float]]:
+    """Of everything, how much all workflows hold at this moment, and how much there is."""
+    used = in_use([one for one in log.allocations(live=True) if one.state == "active"])
+    return {name: (used.get(name, 0), most) for name, most in capacity(log.database, default_capacity(app)).items()}
+
+
+def _used(name: str, used: float, most: float) -> str:
+    amounts = (said_bytes(used), said_bytes(most)) if name == "memory" else (f"{used:g}", f"{most:g}")
+    return f"{name}: {amounts[0]} of {amounts[1]} allocated to all"
 
 
 def _holds(one: Allocation) -> str:

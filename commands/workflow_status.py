@@ -94,7 +94,7 @@ def _one(log: Log, row: WorkflowRow, app: App, detailed: bool, *, depends: bool 
     if row.runner == COORDINATED and (detailed or depends):
         from stretto.commands.status_coordination import about
 
-        more, told = about(log, row, view, app)
+        more, told = about(log, row, app)
         lines, body = [*lines, *more], {**body, **told}
     if depends:
         from stretto.commands.status_coordination import dependencies

@@ -44,7 +44,7 @@ def test_what_it_holds_and_who_works_for_it_is_shown(shop: Project) -> None:
     assert "holds 1 agents, 1 workflows" in ran.out
     assert "agent_003 works for it (database" in ran.out
     assert [a["agent_id"] for a in found["agents"]] == ["agent_003"]
-    assert found["seconds_left"] is None
+    assert found["left"]["likely"] is None
 
 
 def test_a_subscription_hands_over_each_event_once_and_only_its_classes(shop: Project) -> None:
