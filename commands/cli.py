@@ -119,6 +119,10 @@ def _answer(asked: _Asked) -> Answer:
     invocation = _line(asked, project) if door.name == "line" else _command(door, project)
     asked.command = invocation.command
     asked.json = asked.json or bool(invocation.flags.get("json"))
+    if invocation.command == "workflow-status" and "follow" in invocation.flags:
+        from stretto.commands.status_subscribe import follow
+
+        return follow(invocation, _app(invocation)._replace(json=asked.json))
     return handle(invocation)
 
 

@@ -156,8 +156,7 @@ def resume(invocation: Invocation, app: App) -> Reply:
 def _set(invocation: Invocation, app: App, status: str, data: dict[str, Any], said: str) -> Reply:
     with writing(app) as desk:
         row = coordination.row_of(desk.tx, workflow_named(invocation))
-        coordination.coordinated(row)
-        desk.tx.set_status(row.id, status, data)
+        coordination.pause_or_resume(desk.tx, row, status, data)
     return _moved(invocation, app, desk.tx.ids, row.id, f"{row.id}: {said}.")
 
 

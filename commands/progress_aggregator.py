@@ -12,7 +12,7 @@ from stretto.commands.invocation import Invocation
 from stretto.commands.progress_words import dashboard, lines_of, markdown, percent, told
 from stretto.commands.recovery_telling import recovery_analysis
 from stretto.commands.reply import Reply
-from stretto.graph import admission, bottlenecks, progress
+from stretto.graph import admission, bottlenecks, progress, recovery
 from stretto.graph.accuracy import start_accuracy
 from stretto.graph.bottlenecks import Bottleneck, Late
 from stretto.graph.forecast import Phase
@@ -163,7 +163,7 @@ def summary(invocation: Invocation, app: App) -> Reply:
     lines = lines_of([one], None)
     with log:
         if "sync-state" in invocation.flags:
-            result["sync"] = _synchronised(log, one, seen)
+            result["sync"] = _synchronised(log, one)
             differ = result["sync"]["differences"]
             lines += differ or [f"rows and events agree at version {result['sync']['state_version']}"]
     if "predictive-analysis" in invocation.flags:
@@ -173,14 +173,14 @@ def summary(invocation: Invocation, app: App) -> Reply:
     return _reply(invocation, lines, result, steps)._replace(workflow_id=one.workflow_id)
 
 
-def _synchronised(log: Log, one: Progress, seen: Seen) -> dict[str, Any]:
+def _synchronised(log: Log, one: Progress) -> dict[str, Any]:
     """The row is a cache of the events: what differs is named, and never quietly chosen between."""
-    row, view = log.workflow(one.workflow_id), seen.read.views[one.workflow_id]
+    row, events = log.workflow(one.workflow_id), list(log.events(one.workflow_id))
     if row is None:
         raise NotFound(f"There is no workflow {one.workflow_id!r}.", field="workflow_id")
-    pairs = {"status": (row.status, view.status), "phase": (row.phase, view.phase or row.phase)}
-    differences = [f"{name}: the row says {a!r}, the events say {b!r}" for name, (a, b) in pairs.items() if a != b]
-    return {"state_version": row.state_version, "seq": view.seq, "in_sync": not differences, "differences": differences}
+    differ = recovery.differences(row, events)
+    versions = {"state_version": row.state_version, "view_version": recovery.columns(events)["state_version"]}
+    return {**versions, "seq": events[-1].seq, "in_sync": not differ, "differences": differ}
 
 
 # ── choices ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CONTROL = frozenset({"pause", "resume", "skip", "priority", "checkpoint", "reason", "name"})
 RECOVERY = frozenset({"recovery-report", "lessons-learned"})
-SUPPORTED = frozenset({"detailed", "all", "include-dependencies", "subscribe", "events", *RECOVERY}) | CONTROL
+SUPPORTED = frozenset({"detailed", "all", "include-dependencies", "subscribe", "events", "follow", *RECOVERY}) | CONTROL
 COORDINATED = "coordinated"
 """The runner of workflows that commands move, as `graph.coordination` names it."""
 SHOWN = 20
@@ -71,7 +71,9 @@ def _about_one(invocation: Invocation, app: App, flag: str) -> Reply:
 
             report, lessons = "recovery-report" in asked, "lessons-learned" in asked
             return recovery_report_of(app, row.id, report=report, lessons=lessons)
-        if "subscribe" in invocation.flags:
+        if "follow" in invocation.flags and "subscribe" not in invocation.flags:
+            raise BadInput("--follow says how to subscribe; add --subscribe.", field="--follow")
+        if "subscribe" in invocation.flags:  # with --follow a program gets what is pending; a terminal stays (cli.py)
             from stretto.commands.status_subscribe import subscribe
 
             return subscribe(app, row.id, invocation.flags.get("events", ()))

@@ -246,7 +246,20 @@ def complete(tx: Transaction, row: WorkflowRow, facts: Mapping[str, Any] | None 
         )
     took = {"total_duration": said_seconds(view.seconds(_now(tx)))}
     tx.set_status(row.id, "COMPLETED", {"success": True, **took, **(facts or {})}, phase="finalization")
+    tracking.record(tx, row.id, row.phase, view, _now(tx))
     let_go(tx, row.id, "completed")
+
+
+def pause_or_resume(tx: Transaction, row: WorkflowRow, status: str, data: Mapping[str, Any]) -> None:
+    """RUNNING → PAUSED, or back from there or from RECOVERING; it keeps what it holds.
+
+    Raises:
+        BadInput: A driver runs it.
+        InvalidTransition: There is no such arrow.
+    """
+    coordinated(row)
+    tx.set_status(row.id, status, data)
+    tracking.record(tx, row.id, row.phase, view_of(tx, row.id), _now(tx))
 
 
 def let_go(tx: Transaction, workflow_id: str, reason: str) -> None:

@@ -248,15 +248,20 @@ def _waiting_for(tx: Transaction, workflow_id: str) -> tuple[str, ...]:
 # ── state ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def differences(row: WorkflowRow, events: Iterable[Event]) -> list[str]:
-    """Where the row of a workflow is not what its events fold to."""
+def columns(events: Iterable[Event]) -> dict[str, str | int]:
+    """What the row of a workflow must hold, as far as its events tell."""
     story = Story()
     for e in events:
         story.take(Told(e.type, e.workflow_id, e.phase, e.timestamp, e.data))
+    return story.columns()
+
+
+def differences(row: WorkflowRow, events: Iterable[Event]) -> list[str]:
+    """Where the row of a workflow is not what its events fold to."""
     held = row._asdict()
     return [
         f"{name}: the row says {held[name]!r}, the events say {value!r}"
-        for name, value in story.columns().items()
+        for name, value in columns(events).items()
         if held[name] != value
     ]
 
