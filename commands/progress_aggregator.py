@@ -13,11 +13,11 @@ from stretto.commands.progress_words import dashboard, lines_of, markdown, perce
 from stretto.commands.recovery_telling import recovery_analysis
 from stretto.commands.reply import Reply
 from stretto.graph import admission, bottlenecks, progress, recovery
-from stretto.graph.accuracy import start_accuracy
 from stretto.graph.bottlenecks import Bottleneck, Late
+from stretto.graph.chains import Chain, chain_of
 from stretto.graph.forecast import Phase
 from stretto.graph.progress import Figures, Progress
-from stretto.state.allocation import in_use
+from stretto.state.allocation import amounts, in_use
 from stretto.state.chosen import choose
 from stretto.state.errors import BadInput, NotFound
 from stretto.state.ids import workflow_id as checked_id
@@ -62,7 +62,8 @@ def handle(invocation: Invocation, app: App) -> Reply:
     return operations.run(invocation, app, OPERATIONS, FLAGS)
 
 
-def _see(app: App) -> tuple[Log | None, Seen]:
+def see(app: App) -> tuple[Log | None, Seen]:
+    """Read the store, if there is one. The caller closes the log."""
     log = Log.find(app.state)
     if log is None:
         return None, Seen([], progress.figures(()), {}, [], app.clock())
@@ -76,7 +77,7 @@ def _see(app: App) -> tuple[Log | None, Seen]:
 
 def overview(invocation: Invocation, app: App) -> Reply:
     """All workflows together; with flags, why some wait and how the resources are used."""
-    log, seen = _see(app)
+    log, seen = see(app)
     result: dict[str, Any] = _progress(seen, explain="explain" in invocation.flags)
     lines = lines_of(seen.found, result)
     if log is not None:
@@ -87,7 +88,7 @@ def overview(invocation: Invocation, app: App) -> Reply:
             if "resource-analysis" in invocation.flags:
                 result["resources"] = _resources(log, app)
                 lines += _resource_lines(result["resources"])
-    return _reply(invocation, lines, result, _steps(seen))
+    return reply_of(invocation, lines, result, _steps(seen))
 
 
 def _progress(seen: Seen, *, explain: bool = False) -> dict[str, Any]:
@@ -153,7 +154,7 @@ def summary(invocation: Invocation, app: App) -> Reply:
     inside = [*invocation.ids, *([invocation.flags["workflow"]] if "workflow" in invocation.flags else [])]
     if len(inside) != 1:
         raise BadInput("Which workflow? Give one id.", field="workflow_id")
-    log, seen = _see(app)
+    log, seen = see(app)
     name = str(inside[0])
     one = next((p for p in seen.found if p.workflow_id in (name, name.removeprefix("workflow_"))), None)
     if one is None or log is None:
@@ -170,7 +171,7 @@ def summary(invocation: Invocation, app: App) -> Reply:
         result["prediction"] = {**one.left._asdict(), "progress": one.share}
         lines.append(f"left: {said_seconds(one.left.likely)} ({one.left.basis})")
     steps = (f"stretto workflow-status {one.workflow_id} --detailed",)
-    return _reply(invocation, lines, result, steps)._replace(workflow_id=one.workflow_id)
+    return reply_of(invocation, lines, result, steps)._replace(workflow_id=one.workflow_id)
 
 
 def _synchronised(log: Log, one: Progress) -> dict[str, Any]:
@@ -188,7 +189,7 @@ def _synchronised(log: Log, one: Progress) -> dict[str, Any]:
 
 def configure(invocation: Invocation, app: App) -> Reply:
     """`'{"scope": …, "aggregation_level": …, "visualization": …, "prediction": …, "bottleneck_detection": …}'`."""
-    fields = _body(invocation)
+    fields = body(invocation)
     value = {
         "scope": fields.choice("scope", ("system_wide", "tracked"), "system_wide"),
         "aggregation_level": fields.choice("aggregation_level", ("summary", "detailed"), "detailed"),
@@ -200,7 +201,7 @@ def configure(invocation: Invocation, app: App) -> Reply:
     with writing(app) as desk:
         new = choose(desk.tx, SETTINGS, value)
     lines = [*(f"{name}: {word}" for name, word in value.items()), f"{SETTINGS}: version {new.version}"]
-    reply = _reply(invocation, lines, {"name": SETTINGS, "version": new.version, "value": value})
+    reply = reply_of(invocation, lines, {"name": SETTINGS, "version": new.version, "value": value})
     return reply._replace(events=tuple(desk.tx.ids), next_steps=("stretto progress-aggregator system-report",))
 
 
@@ -215,14 +216,14 @@ def track(invocation: Invocation, app: App) -> Reply:
         raise BadInput(f"{twice!r} is there twice.", field="workflow_id")
     with writing(app) as desk:
         new = choose(desk.tx, TRACKED, {"workflows": chosen})
-    log, seen = _see(app)
+    log, seen = see(app)
     if log:
         log.close()
     known = {one.workflow_id: one for one in seen.found}
     status = {name: known[name].status if name in known else "unknown" for name in names}
     found = [{**one, "status": status[one["workflow_id"]]} for one in chosen]
     lines = [f"{one['workflow_id']}: {one['status']}, weight {one['weight']}" for one in found]
-    reply = _reply(invocation, lines, {"tracked": found, "version": new.version})
+    reply = reply_of(invocation, lines, {"tracked": found, "version": new.version})
     return reply._replace(events=tuple(desk.tx.ids), next_steps=("stretto progress-aggregator system-report",))
 
 
@@ -240,17 +241,19 @@ def _tracked(item: object, field: str) -> dict[str, Any]:
 
 def report(invocation: Invocation, app: App) -> Reply:
     """`'{"include": […], "format": …, "update_frequency": …}'`: the parts asked for, and no others."""
-    fields = _body(invocation)
+    fields = body(invocation)
     asked = fields.texts("include", SECTIONS) or SECTIONS
     form = fields.choice("format", FORMATS)
     frequency = fields.choice("update_frequency", ("once", "realtime"), "once")
     fields.close()
-    log, seen = _see(app)
+    log, seen = see(app)
     seen = _scoped(seen)
     form = form or ("markdown" if seen.settings.get("visualization") == "none" else "dashboard")
     result: dict[str, Any] = {"format": form, "update_frequency": frequency}
     if "progress" in asked:
-        result["progress"] = {**_progress(seen), "tracked": _watched(seen)}
+        rows = [] if log is None else log.workflows()
+        chain = chain_of(seen.found, rows)
+        result["progress"] = {**_progress(seen), "tracked": _watched(seen, chain), "critical_path": chain._asdict()}
         if seen.settings.get("aggregation_level") == "summary":
             result["progress"]["workflows"] = []
     if "predictions" in asked:
@@ -260,10 +263,10 @@ def report(invocation: Invocation, app: App) -> Reply:
             if "resources" in asked:
                 result["resources"] = _resources(log, app)
             if "bottlenecks" in asked:
-                result["bottlenecks"] = [b._asdict() for b in _bottlenecks(log, seen)]
+                result["bottlenecks"] = [b._asdict() for b in _bottlenecks(log, app, seen)]
     text = json.dumps(result) if form == "json" else markdown(result) if form == "markdown" else dashboard(result)
     steps = ["stretto progress-aggregator system-report"] if frequency == "once" else [_AGAIN]
-    return _reply(invocation, [text], result, tuple(steps))
+    return reply_of(invocation, [text], result, tuple(steps))
 
 
 def _scoped(seen: Seen) -> Seen:
@@ -276,10 +279,15 @@ def _scoped(seen: Seen) -> Seen:
 _AGAIN = "watch -n 1 stretto progress-aggregator system-report   (a terminal shows it as it changes)"
 
 
-def _watched(seen: Seen) -> list[dict[str, Any]]:
+def _watched(seen: Seen, chain: Chain) -> list[dict[str, Any]]:
+    """What was chosen to be watched: how far it has come, and whether it is on the critical path as was said."""
     known = {one.workflow_id: one for one in seen.found}
     return [
-        {**one, "progress": known[name].share if (name := one["workflow_id"]) in known else None}
+        {
+            **one,
+            "progress": known[name].share if (name := one["workflow_id"]) in known else None,
+            "on_critical_path": name in chain.workflows if name in known else None,
+        }
         for one in seen.tracked
     ]
 
@@ -291,13 +299,23 @@ def _predictions(seen: Seen) -> list[dict[str, Any]] | str:
     return [{"workflow_id": one.workflow_id, **one.left._asdict()} for one in going]
 
 
-def _bottlenecks(log: Log, seen: Seen) -> list[Bottleneck]:
+def _bottlenecks(log: Log, app: App, seen: Seen) -> list[Bottleneck]:
     if seen.settings.get("bottleneck_detection") == "manual":
         return []
-    return bottlenecks.bottlenecks(log.events(), _late(seen), seen.now)
+    return bottlenecks.bottlenecks(log.events(), late(seen), seen.now, enough(log, app))
 
 
-def _late(seen: Seen) -> list[Late]:
+def enough(log: Log, app: App) -> dict[str, float]:
+    """How much of everything there would have to be for all who wait now; without what nobody waits for."""
+    live, limits = log.allocations(live=True), admission.capacity(log.database, default_capacity(app))
+    waiting = [amounts(one.wanted) for one in live if one.state == "queued"]
+    wanted = {name: sum(one.get(name, 0) for one in waiting) for name in limits}
+    used = in_use([one for one in live if one.state == "active"])
+    sums = {name: used.get(name, 0) + more for name, more in wanted.items() if more}
+    return {name: most for name, most in sums.items() if most > limits[name]}
+
+
+def late(seen: Seen) -> list[Late]:
     """Phases in progress that are beyond what was said or, nine times in ten, beyond what such phases take."""
     found: list[Late] = []
     for one in seen.found:
@@ -311,24 +329,10 @@ def _late(seen: Seen) -> list[Late]:
     return found
 
 
-def bottleneck_analysis(invocation: Invocation, app: App) -> Reply:
-    """What has cost the most waiting, worst first."""
-    _body(invocation).close()
-    log, seen = _see(app)
-    found = [] if log is None else bottlenecks.bottlenecks(log.events(), _late(seen), seen.now)
-    if log:
-        log.close()
-    lines = [f"{b.what}: {said_seconds(b.seconds)} of waiting by {', '.join(b.waiting)}\n    {b.action}" for b in found]
-    told = [b._asdict() for b in found]
-    if "explain" not in invocation.flags:
-        told = [{k: v for k, v in b.items() if k != "events"} for b in told]
-    return _reply(invocation, lines or ["No bottleneck: nobody waits for long."], {"bottlenecks": told})
-
-
 def priority_analysis(invocation: Invocation, app: App) -> Reply:
     """By priority: how many, how far, how long they wait."""
-    _body(invocation).close()
-    log, seen = _see(app)
+    body(invocation).close()
+    log, seen = see(app)
     if log:
         log.close()
     groups = {name: [p for p in seen.found if p.priority == name] for name in progress.WEIGHTS}
@@ -344,39 +348,14 @@ def priority_analysis(invocation: Invocation, app: App) -> Reply:
     lines = [
         f"{n}: {f['workflows']} workflows, {f['queued']} queued, {percent(f['progress'])}" for n, f in found.items()
     ]
-    return _reply(invocation, lines, {"priorities": found})
-
-
-def prediction_accuracy(invocation: Invocation, app: App) -> Reply:
-    """How forecasts of phases and of starts turned out; `unknown` under five."""
-    _body(invocation).close()
-    log, seen = _see(app)
-    phases = seen.read.forecaster.accuracy()
-    starts = start_accuracy(log.events() if log else ())
-    result: dict[str, Any] = {"phases": phases._asdict(), "starts": starts._asdict()}
-    lines = [
-        f"phases: {phases.n} forecasts, {percent(phases.coverage)} within their 80 % intervals, bias"
-        f" {percent(phases.bias)}",
-        f"starts: {starts.n} estimates, median error {percent(starts.median_error)}, bias {percent(starts.bias)}",
-    ]
-    if "historical-comparison" in invocation.flags:
-        halves = starts.by_half
-        result["comparison"] = [half._asdict() for half in halves]
-        lines += [
-            f"  {w}: {h.n}, median error {percent(h.median_error)}"
-            for w, h in zip(("before", "since"), halves, strict=False)
-        ]
-        if not halves:
-            lines.append("  too little on record to compare periods")
-    if log:
-        log.close()
-    return _reply(invocation, lines, result)
+    return reply_of(invocation, lines, {"priorities": found})
 
 
 # ── shared ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _body(invocation: Invocation) -> Fields:
+def body(invocation: Invocation) -> Fields:
+    """The JSON of the line, to be read field by field."""
     return Fields(invocation.json[0] if invocation.json else {})
 
 
@@ -385,9 +364,10 @@ def _steps(seen: Seen) -> tuple[str, ...]:
     return (f"stretto workflow-status {going[-1]} --detailed",) if going else ("stretto coordination-hub create ID",)
 
 
-def _reply(
+def reply_of(
     invocation: Invocation, lines: Sequence[str], result: Mapping[str, Any], steps: tuple[str, ...] = ()
 ) -> Reply:
+    """The answer of this command."""
     return Reply("progress-aggregator", "\n".join(lines), result, invocation.operation, next_steps=steps)
 
 
@@ -397,8 +377,8 @@ OPERATIONS: operations.Operations = {
     "configure": configure,
     "track-workflows": track,
     "system-report": report,
-    "bottleneck-analysis": bottleneck_analysis,
+    "bottleneck-analysis": "progress_foresight:bottleneck_analysis",
     "priority-analysis": priority_analysis,
-    "resource-prediction-accuracy": prediction_accuracy,
+    "resource-prediction-accuracy": "progress_foresight:prediction_accuracy",
     "recovery-analysis": recovery_analysis,
 }

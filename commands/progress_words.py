@@ -71,6 +71,8 @@ def _progress(found: Mapping[str, Any]) -> list[str]:
         for w in found["workflows"]
     ]
     lines += [f"{t['workflow_id']:<28} unknown" for t in found["tracked"] if t["progress"] is None]
+    if len(chain := found["critical_path"]["workflows"]) > 1:
+        lines.append(f"critical path: {' → '.join(chain)}, {said_seconds(found['critical_path']['seconds'])} left")
     return [*lines, f"all: {percent(found['overall_progress'])}, weighted by {found['weighted_by']}"]
 
 

@@ -149,8 +149,9 @@ def _left(
     open_ = [n for n in names if n not in view.phases or view.phases[n].state not in DONE]
     ran = {n: _ran(view.phases.get(n), now) for n in open_}
     known = {n: seconds for n in open_ if (seconds := said.get(n)) is not None}
+    order = Coordinated.model_validate(row.spec["coordination"]).order() if row.runner == RUNNER else {}
     if len(known) == len(open_):
-        likely = sum(max(seconds - ran[n], 0.0) for n, seconds in known.items())
+        likely = _longest({n: max(seconds - ran[n], 0.0) for n, seconds in known.items()}, order)
         return Left(None, likely, None, "what was said when it was made")
     if not read.forecasts:
         return Left(None, None, None, "forecasts are disabled by enable-learning")
@@ -158,10 +159,20 @@ def _left(
     if not found or any(f.likely is None for f in found):
         return Left(None, None, None, found[0].basis if found else "its phases are not known")
     low, likely, high = (
-        sum(max((value or 0.0) - ran[n], 0.0) for n, value in zip(open_, side, strict=True))
+        _longest({n: max((value or 0.0) - ran[n], 0.0) for n, value in zip(open_, side, strict=True)}, order)
         for side in zip(*((f.low, f.likely, f.high) for f in found), strict=True)
     )
     return Left(low, likely, high, found[0].basis)
+
+
+def _longest(seconds: Mapping[str, float], order: Mapping[str, Sequence[str]]) -> float:
+    """The longest chain of phases; one after the other where no order is known."""
+    if not order:
+        return sum(seconds.values())
+    ends: dict[str, float] = {}
+    for name, before in order.items():  # a phase comes after those it waits for
+        ends[name] = max((ends[b] for b in before), default=0.0) + seconds.get(name, 0.0)
+    return max(ends.values(), default=0.0)
 
 
 def _ran(phase: PhaseView | None, now: float) -> float:
