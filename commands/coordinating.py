@@ -12,6 +12,7 @@ from stretto.commands.invocation import Invocation
 from stretto.commands.tables import OPERATION_WORDS, PRIORITIES
 from stretto.graph import admission
 from stretto.graph.coordinated import Coordinated, Dependency, Needs, Stage
+from stretto.graph.demand import COMPLEXITIES
 from stretto.graph.spec import Priority
 from stretto.state.errors import BadInput, NotFound
 from stretto.state.ids import workflow_id as checked_id
@@ -141,6 +142,7 @@ def _request(fields: Fields, name: str, invocation: Invocation) -> Coordinated:
         state_sync=_state_sync(fields.inner("state_sync")),
         monitoring=_monitoring(fields.inner("monitoring")),
         specialization=fields.text("specialization"),
+        complexity=fields.choice("complexity", tuple(COMPLEXITIES)),
     )
     fields.close()
     return found

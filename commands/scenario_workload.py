@@ -45,6 +45,7 @@ def _line(period: str, number: int) -> str:
     body = {
         "workflow_id": f"{PREFIX}{period}_{number + 1:03d}",
         "type": "feature_development",
+        "complexity": "high",
         "priority": _PRIORITIES[number % len(_PRIORITIES)],
         "phases": ["planning", "implementation", "testing"],
         "resource_requirements": {

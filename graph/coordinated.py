@@ -68,6 +68,7 @@ class Coordinated(Frozen):
     state_sync: dict[str, Any] = Field(default_factory=dict)
     monitoring: dict[str, Any] = Field(default_factory=dict)
     specialization: str = ""
+    complexity: str = ""
     parent: str = ""
     test: bool = False
 

@@ -100,5 +100,6 @@ def _at_once(events: list[Event]) -> int | None:
 def _complexity(row: WorkflowRow, events: list[Event]) -> str:
     """As its spec says, or as the request for its resources did; empty where neither does."""
     contexts: list[dict[str, Any]] = [e.data.get("context", {}) for e in events if e.type == "RESOURCE_REQUESTED"]
-    said = (row.spec.get("complexity", ""), *(context.get("complexity", "") for context in contexts))
+    asked = row.spec.get("coordination", {})
+    said = [one.get("complexity", "") for one in (row.spec, asked, *contexts)]
     return next((str(word) for word in said if word), "")

@@ -97,7 +97,7 @@ def _of(log: Log, row: WorkflowRow, capacity: float) -> Metrics | None:
     return Metrics(
         workflow_id=row.id,
         kind=row.kind,
-        complexity=str(row.spec.get("complexity", "")),
+        complexity=str(row.spec.get("complexity") or row.spec.get("coordination", {}).get("complexity", "")),
         finished=view.finished,
         time=took,
         agents=allocated / took if allocated is not None and took > 0 else None,

@@ -6,7 +6,7 @@ workers of `stretto verify`.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from stretto.commands.parse import parse_line
 from stretto.commands.reply import Reply
 from stretto.commands.scenario_document import Example
 from stretto.commands.scenario_ground import Ground, make
+from stretto.commands.scenario_workload import groups
 from stretto.commands.scenario_world import World
 from stretto.state.allocation import Allocation, in_use
 from stretto.state.log import Log
@@ -111,6 +112,13 @@ class Scene:
             self.wait(seconds)
             self.hub(f"complete-phase {name} {phase}")
 
+    def work_through(self, period: str) -> None:
+        """The twenty workflows that `stretto verify` runs where a document measures, to their ends."""
+        for group in groups(period):
+            for text in group:
+                self.say(text)
+            self.run_on()
+
     def past(self, name: str, seconds: float, *, phases: tuple[str, ...] = ("work",), **body: Any) -> None:
         """A workflow that came, ran its phases in `seconds` together and was completed."""
         self.create(name, phases=list(phases), **body)
@@ -171,5 +179,13 @@ class Scene:
         return {str(r): p.read_bytes() for p in paths if (r := p.relative_to(self.root)).parts[0] not in own}
 
 
-def ids(events: Iterator[Event] | list[Event]) -> list[str]:
-    return [e.event_id for e in events]
+def most_at_once(events: list[Event]) -> int:
+    """How many tasks were under way together, at most."""
+    under, most = set[str](), 0
+    for event in events:
+        if event.type == "TASK_STARTED":
+            under.add(event.data["task_id"])
+        elif event.type in ("TASK_COMPLETED", "TASK_FAILED"):
+            under.discard(event.data["task_id"])
+        most = max(most, len(under))
+    return most

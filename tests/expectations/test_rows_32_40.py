@@ -1,7 +1,6 @@
 """Rows 32 to 40: a migration that fails, from the injected error to the lessons, as the document tells it."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
