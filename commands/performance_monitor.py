@@ -270,4 +270,5 @@ OPERATIONS: operations.Operations = {
     "benchmark": benchmark,
     "compare-optimization": compare,
     "recovery-success": recovery_success,
+    "recommendations": "performance_advice:recommendations",
 }

@@ -86,11 +86,21 @@ def create(tx: Transaction, workflow_id: str, asked: Coordinated, capacity: Mapp
         data["test"] = True
     made = tx.create_workflow(workflow_id, kind=asked.kind, description=asked.name, spec=spec, runner=RUNNER, data=data)
     if made:
+        _validated(tx, workflow_id, asked.dependencies)
         if asked.monitoring.get("performance"):
             tracking.follow(tx, workflow_id, "full")
         role = {"specialization": asked.specialization} if asked.specialization else {}
         allocation.ask(tx, workflow_id, asked.priority, {**asked.resources.wanted(), **role}, capacity)
     return made
+
+
+def _validated(tx: Transaction, workflow_id: str, dependencies: Sequence[Dependency]) -> None:
+    """Say what it waits for, and what is recorded only; that it leads into no circle was found out before."""
+    waits = [d.name for d in dependencies if d.kind != "external" or workflow_row(tx.database, d.name)]
+    external = [d.name for d in dependencies if d.name not in waits]
+    if dependencies:
+        facts = {"dependencies": len(dependencies), "waits_for": waits, "external": external, "circle": False}
+        tx.event("DEPENDENCIES_VALIDATED", workflow_id, "setup", facts)
 
 
 def _no_circle(tx: Transaction, workflow_id: str, dependencies: Iterable[Dependency]) -> None:

@@ -28,10 +28,12 @@ OWN = frozenset(
         "METRICS_RECORDED",
         "RESOURCE_REQUESTED",
         "RESOURCE_RESERVED",
+        "DEPENDENCIES_VALIDATED",
     }
 )
 """What only we tell: a person's word to an agent at work; that an outcome was kept and holds here, or is no good; a
-choice that commands go by from now on; that resources are asked for, and that they are kept for a time to come."""
+choice that commands go by from now on; that resources are asked for, and that they are kept for a time to come; that
+what a workflow depends on was looked at."""
 TYPES = frozenset(_TYPES.split()) | {f"{s}_{end}" for s in STAGES for end in ("STARTED", "COMPLETED", "FAILED")} | OWN
 
 ALIASES = {
