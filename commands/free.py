@@ -11,15 +11,22 @@ from stretto.state.errors import StrettoError
 
 MOST = 9_000
 """Bytes of an answer: the client cuts what a hook says at 10,000 characters."""
-LOOKING = frozenset({"workflow-status"})
-LIGHT = frozenset({"all", "detailed", "json"})
+LISTS = frozenset({"workflow-context", "orchestration-ready", "json"})
+LOOKING = {
+    "workflow-status": frozenset({"all", "detailed", "json"}),
+    "list-plans": LISTS,
+    "list-reports": LISTS,
+    "list-summaries": LISTS,
+}
 """Commands that change nothing and need nothing that must be installed, with these flags."""
+READING = {"workflow-template": ("list", "show", "validate", "check", "verify")}
+"""Operations that change nothing, but need what is installed: they are run as a dry run is."""
 
 
 def answer(name: str, arguments: str, folder: str) -> str | None:
     """What to say to `/name arguments` typed in `folder`, or None if that is not for a hook to say."""
     try:
-        bare = name in LOOKING and not arguments.strip()
+        bare = name == "workflow-status" and not arguments.strip()
         said = _bare(name, folder) if bare else _answer(name, f"/{name} {arguments}", folder)
     except StrettoError as error:
         said = of_error(error, HANDLERS)
@@ -48,10 +55,10 @@ def _answer(name: str, line: str, folder: str) -> str | None:
         return command_help(name, HANDLERS)
     os.chdir(folder)
     invocation = parse_line(line, project=folder)
-    if name in LOOKING and invocation.flags.keys() <= LIGHT:
+    if name in LOOKING and invocation.flags.keys() <= LOOKING[name]:
         reply = handle(invocation)
         return envelope(reply) if "json" in invocation.flags else of_reply(reply, HANDLERS)
-    if "dry-run" not in invocation.flags:
+    if "dry-run" not in invocation.flags and invocation.operation not in READING.get(name, ()):
         return None
     from stretto.commands.hook_dry import dry_run
 

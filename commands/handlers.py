@@ -17,5 +17,9 @@ HANDLERS = {
     "progress-aggregator": "progress_aggregator",
     "performance-monitor": "performance_monitor",
     "workflow-recovery": "workflow_recovery",
+    "workflow-template": "workflow_template",
+    "list-plans": "listing",
+    "list-reports": "listing",
+    "list-summaries": "listing",
 }
 """Slash commands that this version has, and the modules that handle them."""

@@ -1,5 +1,6 @@
 """/orchestrate: one sentence to researched, planned, implemented, tested, documented and committed work."""
 
+from collections.abc import Mapping
 from typing import cast
 
 from stretto.commands.app import EVERYWHERE, App, require_supported
@@ -114,17 +115,28 @@ def spec_for(invocation: Invocation, app: App) -> Spec:
             field="description",
             next_steps=('stretto orchestrate "Add JWT authentication"',),
         )
+    return spec_of_template(invocation, app, invocation.words[0].text, invocation.flags.get("template"))
+
+
+def spec_of_template(
+    invocation: Invocation,
+    app: App,
+    description: str,
+    template: object = None,
+    variables: Mapping[str, object] | None = None,
+) -> Spec:
+    """The spec of a template (by default the one that the words choose) for a description, with the flags of a line."""
     from stretto.graph.analyze import analyze  # here, with YAML's parser: a resume has its spec in the store
     from stretto.graph.template import instantiate, load_template
 
-    description = invocation.words[0].text
     analysis = analyze(description)
     settings = settings_of(app)
-    template = load_template(str(invocation.flags.get("template", analysis.template)), find_project(app.project))
+    found = load_template(str(template or analysis.template), find_project(app.project))
     return instantiate(
-        template,
+        found,
         description,
         analysis=analysis,
+        variables=variables,
         workflow_id=new_id(invocation, app, description),
         limits=limits(invocation, settings),
         merge=merge_policy(invocation, settings),

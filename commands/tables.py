@@ -230,6 +230,20 @@ _SUBAGENTS = _command(
     plain=Shape(json=(2, 2)),
 )
 
+_NAMED = Shape(words=(Slot("name", required=True),))
+_INSTANTIATE = Shape(words=(Slot("name", required=True), Slot("description", "text", required=True)), json=_JSON)
+
+_TEMPLATE = _command(
+    "workflow-template",
+    {**_RUN, **_switches("complex"), "priority": _PRIORITY},
+    {
+        "list": Shape(),
+        "show": _NAMED,
+        **_all("validate check verify", Shape(words=(Slot("name"),))),
+        **_all("instantiate apply use", _INSTANTIATE),
+    },
+)
+
 _DEVELOPMENT = (
     _command("report", _RUN, plain=Shape(words=(Slot("topic", "text", required=True),))),
     _command(
@@ -286,6 +300,15 @@ _DEVELOPMENT = (
     ),
 )
 
+_LISTS = tuple(
+    _command(
+        f"list-{kind}",
+        {**_switches("orchestration-ready"), "workflow-context": _ID},
+        plain=Shape(words=(Slot("pattern", "text"),)),
+    )
+    for kind in ("plans", "reports", "summaries")
+)
+
 COMMANDS: Mapping[str, CommandGrammar] = {
     grammar.name: grammar
     for grammar in (
@@ -298,7 +321,9 @@ COMMANDS: Mapping[str, CommandGrammar] = {
         _RECOVERY,
         _DEPENDENCIES,
         _SUBAGENTS,
+        _TEMPLATE,
         *_DEVELOPMENT,
+        *_LISTS,
     )
 }
 """Every command by its name without the slash."""

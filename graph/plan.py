@@ -4,38 +4,20 @@ Texts are brought to one form when a plan is made (`Line`: a single line, `Text`
 a plan written to a file and read again is equal to itself.
 """
 
-import re
 from itertools import pairwise
-from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from stretto.agents.task import Frozen
 from stretto.graph.markdown import block, one_line
-
-TASK_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_OUTSIDE = re.compile(r"[/~]|[A-Za-z]:")
+from stretto.graph.plan_reading import inside, task_id
 
 
 def _some(text: str) -> str:
     if not text:
         raise ValueError("is empty")
     return text
-
-
-def _task_id(text: str) -> str:
-    if not TASK_ID.fullmatch(text):
-        raise ValueError(f"{text!r} is not a task id: letters, digits, '_', '-' and single dots, at most 64")
-    return text
-
-
-def _inside(text: str) -> str:
-    """A path below the project's root. Declared paths come from models, so nothing else is let through."""
-    parts = PurePosixPath(text).parts
-    if _OUTSIDE.match(text) or ".." in parts or "\\" in text or any(p.lower() == ".git" for p in parts):
-        raise ValueError(f"{text!r} is not a path inside the project")
-    return text.removeprefix("./")
 
 
 def _command(text: str) -> str:
@@ -51,9 +33,9 @@ def _kept(texts: tuple[str, ...]) -> tuple[str, ...]:
 Line = Annotated[str, AfterValidator(one_line)]
 Name = Annotated[str, AfterValidator(one_line), AfterValidator(_some)]
 Text = Annotated[str, AfterValidator(block)]
-Id = Annotated[str, AfterValidator(one_line), AfterValidator(_task_id)]
+Id = Annotated[str, AfterValidator(one_line), AfterValidator(task_id)]
 Lines = Annotated[tuple[Line, ...], AfterValidator(_kept)]
-Paths = Annotated[tuple[Annotated[Line, AfterValidator(_inside)], ...], AfterValidator(_kept)]
+Paths = Annotated[tuple[Annotated[Line, AfterValidator(inside)], ...], AfterValidator(_kept)]
 Commands = Annotated[tuple[Annotated[str, AfterValidator(_command)], ...], AfterValidator(_kept)]
 Complexity = Literal["Low", "Medium", "High", ""]
 """Empty: nobody said."""

@@ -11,25 +11,14 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from stretto.graph.markdown import block, code, code_spans, guard, link, links, longest_run, one_line, unguard
+from stretto.graph.markdown import code, code_spans, guard, link, longest_run, one_line, unguard
 from stretto.graph.plan import Complexity, Criterion, Plan, PlanPhase, PlanTask
 from stretto.graph.plan_lines import Item, Outline, PhaseLines, commands
+from stretto.graph.plan_reading import PLAIN_ID, below, identified, linked, listed, read_metadata, words
 from stretto.state.errors import BadInput
 
 SUFFIX = " Implementation Plan"
-_PLAIN_ID = r"(?:[A-Za-z]|[Tt]ask[-_]?)?\d{1,6}(?:[._-]\d{1,6})*[a-z]?"
-_NAMED = re.compile(
-    rf"(?:\*\*(?:`(?P<coded>[^`]+)`|(?P<plain>{_PLAIN_ID})):?\*\*:?|(?P<bare>T\d{{1,6}}(?:\.\d{{1,6}})*):)\s+(?P<title>.+)"
-)
-_FIELD = re.compile(
-    r"\s+[-*+]\s+(?:\*\*)?(?P<name>reads|writes|files|depends on|depends|dependencies|checks?)(?:\*\*)?\s*:(?:\*\*)?"
-    r"\s*(?P<value>.*)",
-    re.IGNORECASE,
-)
-_FIELDS = {"files": "writes", "depends": "depends on", "dependencies": "depends on", "check": "checks"}
-_META = re.compile(r"\s*[-*+]\s+\**(?P<name>[A-Za-z][A-Za-z ]{0,39}?)\**:\**\s*(?P<value>.*)")
 _MARKER = re.compile(r"\\*\[completed(?:[ :-][^\[\]]*)?\]", re.IGNORECASE)
-_NOTHING = frozenset({"", "-", "none", "n/a", "nothing"})
 _SECTIONS = (
     ("Testing Strategy", "testing_strategy"),
     ("Documentation Requirements", "documentation"),
@@ -94,7 +83,7 @@ def _task(task: PlanTask) -> str:
 
 def shown_id(task_id: str) -> str:
     """An id as the file shows it: `T1` as it is, a word such as `setup` as code, so that bold prose is never an id."""
-    return task_id if re.fullmatch(_PLAIN_ID, task_id) else code(task_id)
+    return task_id if re.fullmatch(PLAIN_ID, task_id) else code(task_id)
 
 
 def details(task: PlanTask) -> Iterator[str]:
@@ -120,15 +109,15 @@ def parse(text: str, *, source: str = "the plan") -> Plan:
     """
     outline = Outline(text, source)
     title, phases = outline.title(), outline.phases()
-    meta = _read_metadata(outline.body("metadata"))
+    meta = read_metadata(outline.body("metadata"))
     return Plan(
         title=title.removesuffix(SUFFIX) or title,
         date=meta.get("date", [""])[0],
         feature=meta.get("feature", [""])[0],
         scope=meta.get("scope", [""])[0],
         standards_file=meta.get("standards file", [""])[0],
-        research_reports=tuple(_linked(meta.get("research reports", []))),
-        summary=next(iter(_linked(meta.get("summary", []))), ""),
+        research_reports=tuple(linked(meta.get("research reports", []))),
+        summary=next(iter(linked(meta.get("summary", []))), ""),
         overview=unguard(outline.body("overview")),
         success_criteria=tuple(Criterion(text=_whole(i), done=i.done) for i in outline.criteria()),
         technical_design=unguard(outline.body("technical design")),
@@ -139,34 +128,6 @@ def parse(text: str, *, source: str = "the plan") -> Plan:
         notes=unguard(outline.body("notes")),
         history=unguard(outline.body("revision history", "update history")),
     )
-
-
-def _read_metadata(text: str) -> dict[str, list[str]]:
-    """Each name with its value, followed by the bullets nested below it."""
-    found: dict[str, list[str]] = {}
-    values: list[str] = []
-    for line in text.split("\n"):
-        nested = line.startswith((" ", "\t"))
-        if not nested and (match := _META.fullmatch(line)):
-            values = found.setdefault(match["name"].strip().lower(), [match["value"].strip()])
-        elif line.strip():
-            values.append(re.sub(r"^\s*[-*+]\s+", "", line))
-    return found
-
-
-def _linked(values: Iterable[str]) -> Iterator[str]:
-    """Files as links, or as `_listed` takes them."""
-    for value in values:
-        yield from links(value) or _listed(value)
-
-
-def _listed(value: str) -> tuple[str, ...]:
-    """Names as code, or as words between commas."""
-    return tuple(code_spans(value)) or _words(value)
-
-
-def _words(value: str) -> tuple[str, ...]:
-    return tuple(w for w in map(str.strip, value.split(",")) if w.lower() not in _NOTHING)
 
 
 def _whole(item: Item) -> str:
@@ -201,28 +162,17 @@ def _stated(lines: Sequence[str], name: str) -> str:
     return ""
 
 
-def identified(phase: PhaseLines) -> list[tuple[Item, str, str]]:
-    """Each task of a phase with its id and title; ids are made where none is written."""
-    named = [(item, _NAMED.fullmatch(item.text)) for item in phase.items]
-    taken = {m["coded"] or m["plain"] or m["bare"] for _, m in named if m}
-    free = (f"T{phase.number}.{n}" for n in range(1, 10**6) if f"T{phase.number}.{n}" not in taken)
-    return [
-        (item, m["coded"] or m["plain"] or m["bare"], m["title"]) if m else (item, next(free), item.text)
-        for item, m in named
-    ]
-
-
 def _read_task(outline: Outline, item: Item, task_id: str, title: str) -> PlanTask:
-    fields, description = _below(item.below)
+    fields, description = below(item.below)
     checks = fields.get("checks", "")
     try:
         return PlanTask(
             id=task_id,
             title=title,
             description=description,
-            reads=_listed(fields.get("reads", "")),
-            writes=_listed(fields.get("writes", "")),
-            depends_on=tuple(w.strip("`*") for w in _words(fields.get("depends on", ""))),
+            reads=listed(fields.get("reads", "")),
+            writes=listed(fields.get("writes", "")),
+            depends_on=tuple(w.strip("`*") for w in words(fields.get("depends on", ""))),
             checks=tuple(code_spans(checks)) or (checks,),
             done=item.done,
         )
@@ -234,19 +184,6 @@ def problem(error: ValidationError) -> str:
     """The first thing that pydantic found, as words: where and what."""
     first = error.errors(include_url=False)[0]
     return f"{'.'.join(map(str, first['loc']))} {first['msg'].removeprefix('Value error, ')}".strip()
-
-
-def _below(lines: Sequence[str]) -> tuple[dict[str, str], str]:
-    """What hangs below a task: its fields, which stand before the first blank line, and its description."""
-    end = next((i for i, line in enumerate(lines) if not line.strip()), len(lines))
-    named = [(line, _FIELD.fullmatch(line)) for line in lines[:end]]
-    fields = {_FIELDS.get(name, name): m["value"].strip() for _, m in named if m for name in [m["name"].lower()]}
-    prose = [line for line, m in named if not m]
-    return fields, block("\n".join(map(_dedent, (*prose, *lines[end:]))))
-
-
-def _dedent(line: str) -> str:
-    return line[1:] if line.startswith("\t") else line.removeprefix("  ")
 
 
 def tick(text: str, task_ids: Iterable[str], *, source: str = "the plan") -> str:

@@ -4,13 +4,15 @@ Reading (`plan_file.parse`) and ticking (`plan_file.tick`) look at the file thro
 read is the box that gets ticked. Structure is what stands at the start of a line outside code blocks: prose never is.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from stretto.graph.markdown import block, fenced, fences
 from stretto.state.errors import BadInput
+from stretto.state.light import NamedTuple
 
 CHECKBOX = re.compile(r" ?(?:[-*+]|\d{1,3}[.)])[ \t]+\[(?P<mark>[ xX])\][ \t]+(?P<text>.*\S)\s*")
 _SECTION = re.compile(r"##\s+.*\S\s*")

@@ -371,4 +371,5 @@ def test_reading_a_line_needs_nothing_but_the_standard_library() -> None:
 def test_the_tables_hold_every_command_of_the_line() -> None:
     names = "orchestrate coordination-hub resource-manager workflow-status performance-monitor progress-aggregator"
     names += " workflow-recovery dependency-resolver subagents report plan implement debug test test-all document"
+    names += " workflow-template list-plans list-reports list-summaries"
     assert set(COMMANDS) == set(names.split())

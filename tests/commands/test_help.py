@@ -52,7 +52,7 @@ def test_front_matter_is_yaml_that_a_client_reads_as_we_do(name: str) -> None:
 
     assert read == {**definition(name).head, "metadata": definition(name).metadata}
     assert {"name", "description", "argument-hint", "allowed-tools"} <= read.keys()
-    assert read["metadata"].keys() <= {"options", "examples"}
+    assert read["metadata"].keys() <= {"options", "examples", "events", "errors"}
     assert len(read["description"]) < 100
 
 
