@@ -9,18 +9,16 @@ import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from stretto.agents.command import CommandRunner
 from stretto.agents.git import Git
 from stretto.agents.process import run as execute
 from stretto.agents.task import Budget
+from stretto.commands.replayed import Hashes, hashes
 from stretto.commands.scenario_ground import commit
 from stretto.graph.run import start
-from stretto.graph.savepoints import digest
 from stretto.graph.spec import Limits, PhaseSpec, Spec, TaskSpec, validate
-from stretto.state.care_fold import Story, Told
-from stretto.state.ledger import fold
 from stretto.state.log import Log
 from stretto.state.wire import Event
 
@@ -102,10 +100,10 @@ class Workload:
         with self.log() as log:
             return [e for e in log.events(WORKFLOW) if e.type in kinds and e.data["task_id"] == f"{PHASE}/{VICTIM}"]
 
-    def hashes(self) -> tuple[str, str, bool]:
-        """Of the rows as they are, of what a replay of the log makes of them, and whether the log's chain is sound."""
+    def hashes(self) -> Hashes:
+        """Of its state, and of a replay of its log."""
         with self.log() as log:
-            return *_hashes(log), log.verify() > 0
+            return hashes(log)
 
     async def files(self) -> str:
         """Git's id of everything that the agents left."""
@@ -149,23 +147,3 @@ def _chain(name: str, length: int, limit: float) -> list[TaskSpec]:
 def at(timestamp: str) -> float:
     """Seconds since the epoch."""
     return datetime.fromisoformat(timestamp).timestamp()
-
-
-def _hashes(log: Log) -> tuple[str, str]:
-    """Workflows, attempts and allocations: the rows, and the fold of all events."""
-    rows: dict[str, Any] = {}
-    replay: dict[str, Any] = {}
-    for row in log.workflows():
-        story = Story()
-        for e in log.events(row.id):
-            story.take(Told(e.type, e.workflow_id, e.phase, e.timestamp, e.data))
-        told = story.columns()
-        rows[row.id], replay[row.id] = {name: row._asdict()[name] for name in told}, told
-        for tried in log.attempts(row.id):
-            name = f"{row.id}/{tried.task_id}#{tried.attempt}"
-            said = story.attempt_columns(tried.task_id, tried.attempt)
-            rows[name] = {k: v for k, v in tried._asdict().items() if k in said}
-            replay[name] = said
-    rows["ledger"] = {one.id: list(one) for one in log.allocations(live=True)}
-    replay["ledger"] = {name: list(one) for name, one in fold(log.events()).items()}
-    return digest(rows), digest(replay)

@@ -69,7 +69,7 @@ def finalize(invocation: Invocation, app: App) -> Reply:
                 next_steps=(f"stretto orchestrate --resume {row.id}",),
             )
         found = _criteria(app, log, row, LEVELS[level])
-    lines = [f"  {'yes' if c.holds else 'NO '} {c.name}: {c.evidence}{_unneeded(c)}" for c in found]
+    lines = lines_of(found)
     told = {"validation": level, "criteria": [c._asdict() for c in found]}
     if missing := [c.name for c in found if c.needed and not c.holds]:
         return Reply(
@@ -98,6 +98,11 @@ def finalize(invocation: Invocation, app: App) -> Reply:
     )
 
 
+def lines_of(found: Iterable[Criterion]) -> list[str]:
+    """A line for each."""
+    return [f"  {'yes' if c.holds else 'NO '} {c.name}: {c.evidence}{_unneeded(c)}" for c in found]
+
+
 def _unneeded(one: Criterion) -> str:
     return "" if one.needed else " (not asked for at this level)"
 
@@ -108,14 +113,15 @@ def _criteria(app: App, log: Log, row: WorkflowRow, needed: Iterable[str]) -> li
     phases = [p.name for p in coordination.coordinated(row).phases]
     said = {
         "phases": (not left, f"not done: {', '.join(left)}" if left else f"done: {', '.join(phases)}"),
-        "tests": _tests(app),
-        "documentation": _documentation(log, row),
-        "links": asyncio.run(_links(app)),
+        "tests": tests_pass(app),
+        "documentation": documented(log, row),
+        "links": asyncio.run(links_resolve(app)),
     }
     return [Criterion(name, *said[name], name in needed) for name in CRITERIA]
 
 
-def _tests(app: App) -> tuple[bool, str]:
+def tests_pass(app: App) -> tuple[bool, str]:
+    """Whether the project's tests pass, and what they said."""
     try:
         report = asyncio.run(examine(app, "all", DEFAULT_SECONDS))[0]
     except BadInput as error:
@@ -123,7 +129,7 @@ def _tests(app: App) -> tuple[bool, str]:
     return report.passed, summary(report)
 
 
-def _documentation(log: Log, row: WorkflowRow) -> tuple[bool, str]:
+def documented(log: Log, row: WorkflowRow) -> tuple[bool, str]:
     """DOCUMENTATION_COMPLETED of this workflow, or of another one since this one was made."""
     mine = min((event.seq for event in log.events(row.id, limit=1)), default=0)
     for event in log.events(after=mine):
@@ -132,7 +138,7 @@ def _documentation(log: Log, row: WorkflowRow) -> tuple[bool, str]:
     return False, "no documentation was completed since it was made (stretto document does it)"
 
 
-async def _links(app: App) -> tuple[bool, str]:
+async def links_resolve(app: App) -> tuple[bool, str]:
     """The relative links of every markdown file that git has or would take."""
     words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     said = await execute(words, cwd=app.project, env=for_git(os.environ), timeout=_SECONDS)

@@ -26,8 +26,8 @@ STARTING = TEAM | {
     "strategy",
     "recovery-mode",
 }
-SUPPORTED = STARTING | {"validation"}
-"""With the flag of finalize-workflow."""
+SUPPORTED = STARTING | {"validation", "test-mode"}
+"""With those of finalize-workflow and of a rehearsal."""
 _RESUMING = frozenset({"resume", "approve", "reject", "runner", "durability"})
 
 
@@ -41,6 +41,10 @@ def handle(invocation: Invocation, app: App) -> Reply:
         from stretto.commands.finalizing import finalize
 
         return finalize(invocation, app)
+    if "test-mode" in invocation.flags:
+        from stretto.commands.rehearsing import rehearse
+
+        return rehearse(invocation, app, lambda spec: _by_strategy(spec, invocation))
     require_supported(invocation, STARTING)
     if invocation.operation:
         raise BadInput(

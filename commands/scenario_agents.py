@@ -164,16 +164,16 @@ def _research(brief: Brief, subject: str) -> dict[str, Any]:
 
 def _plan(brief: Brief, subject: str) -> dict[str, Any]:
     """Three tracks that need nothing of each other, then tests of them all, then a document."""
-    del brief
     title = _title(subject)
     name = slug(title, words=3)
-    tracks = [_phase(track, [_module(f"T{i}", name, track)]) for i, track in enumerate(TRACKS, 1)]
+    made = {track: _place(brief, f"{name}_{track}") for track in TRACKS}
+    tracks = [_phase(track, [_module(f"T{i}", track, path)]) for i, (track, path) in enumerate(made.items(), 1)]
     before = [f"T{i}" for i in range(1, len(TRACKS) + 1)]
     tests = {
         "id": "T4",
         "title": f"Test {title}",
-        "writes": [f"tests/test_{name}.py"],
-        "reads": [f"src/shop/{name}_{track}.py" for track in TRACKS],
+        "writes": [f"tests/test_{name}.py" if _is_shop(brief) else _place(brief, f"test_{name}")],
+        "reads": [*made.values()],
         "depends_on": before,
     }
     text = {"id": "T5", "title": f"Describe {title}", "writes": [f"docs/{name}.md"], "depends_on": ["T4"]}
@@ -194,14 +194,23 @@ def _phase(name: str, tasks: list[dict[str, Any]]) -> dict[str, Any]:
     return {"name": name, "objective": f"the {name} part", "complexity": "Medium", "tasks": tasks}
 
 
-def _module(task: str, name: str, track: str) -> dict[str, Any]:
-    return {"id": task, "title": f"The {track} of it", "writes": [f"src/shop/{name}_{track}.py"]}
+def _module(task: str, track: str, path: str) -> dict[str, Any]:
+    return {"id": task, "title": f"The {track} of it", "writes": [path]}
+
+
+def _is_shop(brief: Brief) -> bool:
+    return Path(brief.cwd, "src/shop").is_dir()
+
+
+def _place(brief: Brief, stem: str) -> str:
+    """A module of the scenario's project; in any other a text, which breaks nothing there."""
+    return f"src/shop/{stem}.py" if _is_shop(brief) else f"rehearsal/{stem}.md"
 
 
 def _write(brief: Brief, subject: str) -> dict[str, Any]:
     """Every file that the task declares; a module of its own where it declares none."""
     wanted = [w for w in brief.writes if not any(c in w for c in "*?[") and not w.endswith("/")]
-    for path in wanted or ([] if brief.writes else [f"src/shop/{slug(brief.title)}.py"]):
+    for path in wanted or ([] if brief.writes else [_place(brief, slug(brief.title))]):
         place = Path(brief.cwd, path)
         place.parent.mkdir(parents=True, exist_ok=True)
         before = place.read_text("utf-8") if place.exists() else ""
