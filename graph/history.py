@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import cast
 
 from stretto.agents.task import RoleName
+from stretto.graph.coordination import RUNNER
 from stretto.graph.estimate import PastTask
 from stretto.graph.spec import Kind, Spec
 from stretto.state.log import Log
@@ -14,8 +15,11 @@ RECENT = 100
 
 
 def past_tasks(log: Log) -> tuple[PastTask, ...]:
-    """Every completed agent task of the store's newest workflows, oldest workflow first."""
-    rows = reversed(log.newest_workflows(RECENT))
+    """Every completed agent task of the store's newest workflows, oldest workflow first.
+
+    Those that commands move by hand have no agents' tasks of ours.
+    """
+    rows = [row for row in reversed(log.newest_workflows(RECENT)) if row.runner != RUNNER]
     return tuple(task for row in rows for task in _tasks(log, row.id, Spec.model_validate(row.spec)))
 
 

@@ -19,6 +19,7 @@ from stretto.agents.process import run as execute
 from stretto.agents.retry import Patience
 from stretto.agents.runner import Runner
 from stretto.graph.control import Control
+from stretto.graph.coordination import RUNNER
 from stretto.graph.driver import LIMITS, PREFIX, Driver
 from stretto.graph.entry import Answer
 from stretto.graph.result import Place, Result, end_of
@@ -106,7 +107,7 @@ async def resume(
 
     Raises:
         NotFound: The store has no such workflow.
-        InvalidTransition: It was cancelled, or an answer was given and it waits at no gate.
+        InvalidTransition: It was cancelled, commands move it by hand, or an answer was given and it waits at no gate.
         WorkflowDriven: Another living process drives it.
     """
     place = Place(project, store, durability, clock)
@@ -120,6 +121,12 @@ async def resume(
         )
     if finished:
         return finished
+    if row.runner == RUNNER:
+        raise InvalidTransition(
+            f"Workflow {workflow_id!r} is moved by hand, phase by phase; nothing drives it. Nothing was written.",
+            field="workflow_id",
+            next_steps=(f"stretto workflow-status {workflow_id}", f"stretto coordination-hub start {workflow_id}"),
+        )
     spec = Spec.model_validate(row.spec)
     last = last_limits(workflow_id, place) or spec.limits
     spec = spec.model_copy(update={"limits": limits(last) if limits else last})

@@ -226,3 +226,14 @@ def test_what_it_did_is_in_the_reply(project: Project) -> None:
 
     assert set(ran.json["events"]) == {e.event_id for e in events(project)}
     assert ran.json["next_steps"]
+
+
+def test_a_workflow_that_is_moved_by_hand_cannot_be_driven(project: Project) -> None:
+    hub(project, "create", "shop_001")
+    before = project.everything()
+
+    ran = project.run("orchestrate", "--resume", "shop_001", "--runner", "host", "--json")
+
+    assert (ran.code, ran.json["error"]["details"]["field"]) == (2, "workflow_id")
+    assert "stretto coordination-hub start shop_001" in ran.json["error"]["next_steps"]
+    assert project.everything() == before

@@ -75,6 +75,14 @@ def test_a_dry_run_beside_a_store_leaves_the_store_byte_for_byte(project: Projec
     assert ran.json["result"]["workflow_id"] not in {e.workflow_id for e in project.events()}
 
 
+def test_a_dry_run_passes_over_workflows_that_are_moved_by_hand(project: Project) -> None:
+    project.run("coordination-hub", "create", "shop_001")
+
+    ran = project.run("orchestrate", "Add multiplication and subtraction", "--dry-run")
+
+    assert (ran.code, "no history: default of the template" in ran.out) == (0, True)
+
+
 def test_a_dry_run_says_phases_tasks_parallelism_estimates_with_their_basis_and_warnings(busy: Project) -> None:
     ran = busy.run("orchestrate", "Add multiplication and subtraction", "--dry-run")
 
