@@ -19,6 +19,7 @@ from stretto.graph.holes import Value
 from stretto.graph.spec import Limits, Merge, PhaseSpec, Priority, Spec, TaskSpec, validate
 from stretto.graph.strict_yaml import LARGEST
 from stretto.graph.template_model import Template, TemplatePhase, TemplateTask, check_value, parse_template
+from stretto.graph.topics import named_topics
 from stretto.state.errors import BadInput
 
 _BUILT_IN = Path(__file__).parent / "templates"
@@ -156,6 +157,8 @@ def _values(template: Template, description: str, given: Mapping[str, object]) -
     for variable in template.variables:
         if variable.name in given:
             values[variable.name] = check_value(variable, given[variable.name], f"Variable {variable.name!r}")
+        elif variable.named and len(topics := named_topics(description)) >= max(variable.at_least, 1):
+            values[variable.name] = topics
         elif variable.default is None:
             raise BadInput(
                 f"Template {template.name!r} needs the variable {variable.name!r} ({variable.type}).",

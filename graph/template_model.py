@@ -31,13 +31,17 @@ _NAME = r"^[a-z][a-z0-9_]{0,39}$"
 
 
 class Variable(Frozen):
-    """A hole in a template. One that is not required has a default."""
+    """A hole in a template. One that is not required has a default.
+
+    A `named` array takes the topics that the description lists, if it lists some: see `topics.py`.
+    """
 
     name: str = Field(pattern=_NAME)
     type: Type
     required: bool = False
     default: Value | None = None
     at_least: int = Field(default=0, ge=0, le=20)
+    named: bool = False
 
 
 class TemplateTask(Frozen):
