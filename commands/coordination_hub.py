@@ -1,5 +1,6 @@
 """/coordination-hub: workflows that commands make and move, phase by phase."""
 
+from contextlib import suppress
 from typing import Any, cast
 
 from stretto.commands import hub_savepoints, hub_tuning, operations
@@ -9,9 +10,10 @@ from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
 from stretto.graph import coordination, recovery, savepoints, tracking
-from stretto.state.errors import BadInput
+from stretto.state.errors import BadInput, NotFound
 from stretto.state.figures import WorkflowView
 from stretto.state.log import Log
+from stretto.state.machine import FINAL
 from stretto.state.rows import WorkflowRow
 from stretto.state.show import as_dict, brief
 from stretto.state.units import said_seconds
@@ -35,6 +37,8 @@ def handle(invocation: Invocation, app: App) -> Reply:
 def create(invocation: Invocation, app: App) -> Reply:
     """`create-workflow '{…}'`, `create ID '{…}'`, `ID create '{…}'`, `create-workflow ID --priority=high`."""
     name, asked = created(invocation)
+    if not invocation.json and (found := _driven(app, name)):
+        return _attached(invocation, app, found, asked.priority)
     with writing(app) as desk:
         made = coordination.create(desk.tx, name, asked, desk.capacity)
     wrote = (*desk.tx.ids, *settle(app))
@@ -50,6 +54,30 @@ def create(invocation: Invocation, app: App) -> Reply:
     steps = (f"stretto coordination-hub start-phase {name} 1", look) if status == "SCHEDULED" else (look,)
     text = "\n".join(lines)
     return Reply("coordination-hub", text, result, invocation.operation, name, wrote, steps)
+
+
+def _driven(app: App, name: str) -> WorkflowRow | None:
+    """The workflow of this id if a driver runs it and it has not ended: then it is there already, and more of it."""
+    with suppress(NotFound), reading(app) as log:
+        row = log.workflow(name)
+        return row if row and row.runner != coordination.RUNNER and row.status not in FINAL else None
+    return None
+
+
+def _attached(invocation: Invocation, app: App, row: WorkflowRow, priority: str) -> Reply:
+    """A creation of what another command has begun: it is that workflow, and takes the priority that is given."""
+    given = "priority" in invocation.flags
+    with writing(app) as desk:
+        row = coordination.row_of(desk.tx, row.id)
+        before = coordination.priority_of(row)
+        changed = given and coordination.set_priority(desk.tx, row, priority, "")
+    text = f"{row.id} is there already: {row.runner} drives it ({row.status}), and it goes on as it is."
+    if given:
+        text += f"\n  priority {before} → {priority}" if changed else f"\n  priority {priority}, as before"
+    now = priority if changed else before
+    result = {"created": False, "attached": True, "status": row.status, "priority": now}
+    steps = (f"stretto workflow-status {row.id} --detailed",)
+    return Reply("coordination-hub", text, result, invocation.operation, row.id, tuple(desk.tx.ids), steps)
 
 
 def _warnings(external: list[str]) -> list[str]:

@@ -18,6 +18,8 @@ from stretto.state.log import Log
 from stretto.state.show import as_dict, duration, used
 from stretto.state.view import fold
 
+LEFT = "left"
+"""The key under which WORKFLOW_PAUSED names a phase that is left to other commands."""
 _EXIT = {"completed": 0, "failed": 1, "paused": 3, "cancelled": 1}
 _SHOWN = 12
 
@@ -106,6 +108,8 @@ def headline(end: End) -> str:
         case "paused" if result.gate:
             return f"{name} waits for you at the gate {result.gate!r}: approve it, or send it back."
         case "paused" if result.facts.get("orders"):
+            return f"{name} {result.why}."
+        case "paused" if result.facts.get(LEFT):
             return f"{name} {result.why}."
         case "paused":
             return f"{name} stopped at a safe point and can be resumed."
@@ -197,7 +201,16 @@ def next_steps(end: End) -> tuple[str, ...]:
             return (show, f"{again} --approve", f'{again} --reject "why"')
         case "paused" if end.result.facts.get("orders"):
             return (f"{again}   (whenever an agent has reported)", f"stretto cancel {name}")
+        case "paused" if end.result.facts.get(LEFT):
+            return taking_up(name, str(end.result.facts[LEFT]))
         case "paused":
             return (again, f"stretto workflow-status {name}", f"stretto cancel {name}")
         case "cancelled":
             return (f"stretto diff {name}", f"stretto undo {name}")
+
+
+def taking_up(name: str, phase: str) -> tuple[str, ...]:
+    """How a phase that a workflow leaves to other commands is done."""
+    context = f'{{"phase": "{phase}", "workflow_id": "{name}"}}'
+    again = f"stretto orchestrate --resume {name}   (does it by itself)"
+    return (f"stretto subagents '{context}' '[…]'", again, f"stretto cancel {name}")

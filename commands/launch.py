@@ -24,7 +24,7 @@ from stretto.commands.progress import Watcher, watcher
 from stretto.commands.reply import Reply
 from stretto.commands.trust import require_own
 from stretto.graph.control import Control
-from stretto.graph.entry import Answer
+from stretto.graph.entry import Answer, Given
 from stretto.graph.result import Result
 from stretto.graph.run import resume, start
 from stretto.graph.spec import Limits, Spec
@@ -140,6 +140,7 @@ def relaunch(
     *,
     answer: Answer | None,
     limits: Callable[[Limits], Limits] | None,
+    given: Given | None = None,
 ) -> Reply:
     """Resume a workflow, whichever command began it.
 
@@ -159,6 +160,7 @@ def relaunch(
             store=Path(app.store) if app.store else None,
             runner=runner,
             answer=answer,
+            given=given,
             limits=limits,
             durability=durability(invocation, app),
             on_event=watch.event,
@@ -171,7 +173,7 @@ def relaunch(
         try:
             result = _drive(work(watch), control, watch)
         except WorkflowDriven:
-            if answer or limits or not _handed_out(name, app):
+            if answer or given or limits or not _handed_out(name, app):
                 raise
             result = _after_the_other(lambda: _drive(work(watch), control, watch))
     if result is None:

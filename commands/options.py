@@ -6,7 +6,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from stretto.commands.invocation import Invocation
-from stretto.graph.spec import GATES, Limits, Merge
+from stretto.graph.spec import GATES, Limits, Merge, Spec, validate
 from stretto.state.errors import BadInput
 from stretto.state.settings import Settings
 from stretto.state.units import seconds
@@ -74,6 +74,17 @@ def gates(invocation: Invocation) -> tuple[str, ...]:
         if name not in GATES:
             raise BadInput(f"There is no gate {name!r}.", field="--gate", allowed=GATES)
     return tuple(dict.fromkeys(names))
+
+
+def leaving(spec: Spec, invocation: Invocation) -> Spec:
+    """The spec that leaves the phases of `--leave=research,planning` to other commands.
+
+    Raises:
+        BadInput: It has no such phase.
+    """
+    raw: Any = invocation.flags.get("leave", ())
+    names = cast("Sequence[Any]", raw) if isinstance(raw, list | tuple) else str(raw).split(",")
+    return validate(spec.model_copy(update={"leave": tuple(dict.fromkeys(str(n).strip() for n in names))}))
 
 
 def merge_policy(invocation: Invocation, settings: Settings) -> Merge:

@@ -6,7 +6,7 @@ from typing import cast
 from stretto.commands.app import EVERYWHERE, App, require_supported
 from stretto.commands.invocation import Invocation
 from stretto.commands.launch import launch, new_id, relaunch, settings_of
-from stretto.commands.options import LIMIT_FLAGS, TEAM, changed_limits, gates, limits, merge_policy
+from stretto.commands.options import LIMIT_FLAGS, TEAM, changed_limits, gates, leaving, limits, merge_policy
 from stretto.commands.reply import Reply
 from stretto.commands.workflows import UNDONE, find
 from stretto.graph.entry import Answer
@@ -25,6 +25,7 @@ STARTING = TEAM | {
     "continue-from",
     "strategy",
     "recovery-mode",
+    "leave",
 }
 SUPPORTED = STARTING | {"validation", "test-mode"}
 """With those of finalize-workflow and of a rehearsal."""
@@ -57,17 +58,25 @@ def handle(invocation: Invocation, app: App) -> Reply:
     if {"approve", "reject"} & invocation.flags.keys():
         raise BadInput("--approve and --reject answer a gate: name the workflow with --resume ID.", field="--resume")
     spec = spec_for(invocation, app)
-    if "strategy" in invocation.flags:
-        spec = _by_strategy(spec, invocation)
-    if "recovery-mode" in invocation.flags and "continue-from" not in invocation.flags:
-        raise BadInput("Recovery of which workflow? Name it with --continue-from.", field="--continue-from")
-    if "continue-from" in invocation.flags:
-        spec = _goes_on(spec, invocation, app)
+    if "leave" in invocation.flags:
+        spec = leaving(spec, invocation)
+    spec = _recovering(spec, invocation, app)
     if "dry-run" not in invocation.flags:
         return launch(spec, invocation, app)
     from stretto.commands.preview import preview
 
     return preview(spec, invocation, app)
+
+
+def _recovering(spec: Spec, invocation: Invocation, app: App) -> Spec:
+    """With the strategy that was chosen, and the work of the workflow that it continues."""
+    if "strategy" in invocation.flags:
+        spec = _by_strategy(spec, invocation)
+    if "continue-from" in invocation.flags:
+        return _goes_on(spec, invocation, app)
+    if "recovery-mode" in invocation.flags:
+        raise BadInput("Recovery of which workflow? Name it with --continue-from.", field="--continue-from")
+    return spec
 
 
 def _by_strategy(spec: Spec, invocation: Invocation) -> Spec:

@@ -11,11 +11,12 @@ from stretto.commands.coordinating import reading, writing
 from stretto.commands.invocation import Invocation
 from stretto.commands.parse import parse_line
 from stretto.commands.reply import Reply
+from stretto.commands.scenario_ahead import meant, taken_up
 from stretto.commands.scenario_checks import Checked, check
 from stretto.commands.scenario_compare import Compared, compare
 from stretto.commands.scenario_document import Bullet, Example, Step
 from stretto.commands.scenario_ground import Ground, make
-from stretto.commands.scenario_trouble import meant, troubling
+from stretto.commands.scenario_trouble import troubling
 from stretto.commands.scenario_workload import PREFIX, again_after, first_needed, groups
 from stretto.commands.scenario_world import World
 from stretto.graph import coordination, recovery
@@ -147,15 +148,17 @@ class _Scenario:
         if not creates:
             self._end_moment()
         name = self._meant(step, invocation)
-        reply = self._handled(
-            invocation._replace(flags={**invocation.flags, "workflow-id": name}) if name else invocation
-        )
+        left = taken_up(self._example, step, name or _named(invocation)) if _starts(invocation) else ()
+        more = {**({"workflow-id": name} if name else {}), **({"leave": list(left)} if left else {})}
+        reply = self._handled(invocation._replace(flags={**invocation.flags, **more}))
         if creates:
             self._pending = True
         else:
             self._world.type_a_line()
         done = _outcome(step, reply)
-        said = [f"named {name}, as in the lines below", done.why] if name else [done.why]
+        said = [f"named {name}, as in the lines below"] if name else []
+        said += [f"leaves {', '.join(left)} to the lines below"] if left else []
+        said.append(done.why)
         return done._replace(why="; ".join(filter(None, said)))
 
     def _handled(self, invocation: Invocation) -> Reply:
@@ -164,7 +167,7 @@ class _Scenario:
 
     def _meant(self, step: Step, invocation: Invocation) -> str:
         """The id by which the document speaks of what `/orchestrate "…"` starts, if it does."""
-        new = invocation.command == "orchestrate" and not invocation.operation and invocation.words
+        new = _starts(invocation) and invocation.command == "orchestrate"
         if not new or {"workflow-id", "resume"} & invocation.flags.keys():
             return ""
         return meant(self._example, step, invocation.words[0].text)
@@ -197,6 +200,15 @@ class _Scenario:
         self._ground.trouble.strike(line)
         self._handled(Invocation("orchestrate", flags={"resume": row.id}))
         self._ground.trouble.over(line)
+
+
+def _starts(invocation: Invocation) -> bool:
+    """Whether a line has a driver begin a workflow whose phases other lines may take up."""
+    return invocation.command == "orchestrate" and not invocation.operation and bool(invocation.words)
+
+
+def _named(invocation: Invocation) -> str:
+    return str(invocation.flags.get("workflow-id", ""))
 
 
 def _creates(invocation: Invocation) -> bool:

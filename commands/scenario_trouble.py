@@ -1,20 +1,15 @@
-"""Trouble that a document lets happen, and the names by which it speaks of its workflows: both are read ahead of time.
+"""Trouble that a document lets happen, read ahead of time.
 
 An event of the class `error` in a bash fence fails a phase of a workflow. Until that line comes, the phase is held: the
 workflow gets as far as this phase and waits there.
 """
 
-import re
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from stretto.commands.scenario_document import Example, Step
 from stretto.state import registry
 from stretto.state.errors import BadInput
 from stretto.state.wire import Line, parse_event
-
-_NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)*_[0-9]{3}\b")
-_WORD = re.compile(r"[a-z0-9]+")
 
 
 class Place(NamedTuple):
@@ -62,26 +57,3 @@ def troubling(step: Step) -> Line | None:
     except BadInput:
         return None
     return line if "error" in registry.classes(registry.canonical(line.type)) else None
-
-
-def meant(example: Example, step: Step, description: str) -> str:
-    """The id by which a document speaks of the workflow that a line starts; empty if it does not.
-
-    It is the first id that stands behind the line and nowhere before it, if each word of it begins a word of the
-    description: `research_auth_001` for `Research authentication best practices`.
-    """
-    steps = [one for one in example.steps if one is not step]
-    before = _names([one.text for one in steps if one.line < step.line])
-    after = _names([one.text for one in steps if one.line > step.line])
-    after += _names([one.text for one in example.expected])
-    words = _WORD.findall(description.lower())
-    return next((name for name in after if name not in before and _fits(name, words)), "")
-
-
-def _names(texts: Sequence[str]) -> list[str]:
-    return [name for text in texts for name in _NAME.findall(text)]
-
-
-def _fits(name: str, words: Sequence[str]) -> bool:
-    parts = name.split("_")[:-1]
-    return all(any(word.startswith(part) for word in words) for part in parts)

@@ -3,6 +3,7 @@
 import re
 from typing import Any, cast
 
+from stretto.commands import bringing
 from stretto.commands.app import App, require_supported
 from stretto.commands.coordinating import open_log, writing
 from stretto.commands.development import run
@@ -74,6 +75,8 @@ def handle(invocation: Invocation, app: App) -> Reply:
     if rules.get("agent_specialization") == "adaptive":
         tasks = [specialised(task) for task in tasks]
     phases = recipes.subagents(context, tasks, reads)
+    if left := bringing.left(app, context):
+        return bringing.bring(invocation, app, left, phases[0].tasks)
     decided: Decision | None = None
     if rules.get("parallel_optimization"):
         decided = decide(tasks, str(context.get("phase", "")), str(context.get("coordination", "")))

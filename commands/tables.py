@@ -74,6 +74,7 @@ _ORCHESTRATE = _command(
     {
         **_RUN,
         **_switches("approve complex recovery-mode test-mode"),
+        "leave": _LIST,
         "template": _TEXT,
         "priority": _PRIORITY,
         "resume": _ID,

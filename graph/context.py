@@ -15,6 +15,9 @@ from stretto.graph.spec import PhaseSpec, Spec
 from stretto.state.log import Log
 from stretto.state.rows import Fence
 
+GIVEN = "given:"
+"""How the fact begins that holds what was brought to a phase."""
+
 
 def one_second(task: Task) -> float:
     """The expectation of a scheduler that knows nothing: every task is as long as another."""
@@ -27,7 +30,7 @@ class Run:
     """One invocation of a compiled graph.
 
     `date` is the day on which the workflow began, so that a resumed run writes the same files; `expect` tells how many
-    seconds a task is expected to take.
+    seconds a task is expected to take; `only` names the phase after which this invocation stops.
     """
 
     spec: Spec
@@ -39,6 +42,7 @@ class Run:
     slots: Slots
     date: str
     debug_rounds: int = 2
+    only: str = ""
     expect: Callable[[Task], float] = one_second
     tails: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -46,6 +50,10 @@ class Run:
     def workflow_id(self) -> str:
         """The id of the workflow, which is LangGraph's thread id too."""
         return self.spec.workflow_id
+
+    def given(self, phase: str) -> Any:
+        """What was brought to a phase that is left to other commands; None as long as nobody came."""
+        return self.log.fact(self.workflow_id, f"{GIVEN}{phase}")
 
     def emit(self, key: str, *events: "Fact") -> bool:
         """Write events once: a node that runs again after a crash writes nothing new. Returns whether it wrote."""

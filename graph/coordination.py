@@ -7,10 +7,11 @@ completed or skipped. Where the phases stand is folded from the events.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from stretto.graph import recovering, tracking
 from stretto.graph.coordinated import Coordinated, Dependency, Wait
+from stretto.graph.spec import Priority
 from stretto.state import allocation, pool
 from stretto.state.errors import BadInput, InvalidTransition, NotFound, StateConflict
 from stretto.state.figures import WorkflowView
@@ -309,18 +310,26 @@ def set_priority(tx: Transaction, row: WorkflowRow, priority: str, reason: str) 
     Raises:
         InvalidTransition: It has ended.
     """
-    asked = coordinated(row)
     if row.status in FINAL:
         raise InvalidTransition(f"Workflow {row.id!r} is {row.status}; its priority is past.", field="status")
-    if asked.priority == priority:
+    before = priority_of(row)
+    if before == priority:
         return False
-    new = asked.model_copy(update={"priority": priority})
-    tx.respecify(row.id, {"coordination": new.model_dump(mode="json", exclude_defaults=True)})
+    if row.runner == RUNNER:
+        new = coordinated(row).model_copy(update={"priority": priority})
+        tx.respecify(row.id, {"coordination": new.model_dump(mode="json", exclude_defaults=True)})
+    else:
+        tx.respecify(row.id, {**row.spec, "priority": priority})
     for one in allocation.live_allocations(tx.database, row.id):
         allocation.put(tx, one._replace(priority=priority))
-    data = {"priority": priority, "before": asked.priority, **({"reason": reason} if reason else {})}
+    data = {"priority": priority, "before": before, **({"reason": reason} if reason else {})}
     tx.event("WORKFLOW_STATE_UPDATED", row.id, row.phase, data)
     return True
+
+
+def priority_of(row: WorkflowRow) -> Priority:
+    """The priority of a workflow, whoever moves it."""
+    return coordinated(row).priority if row.runner == RUNNER else cast("Priority", row.spec.get("priority", "medium"))
 
 
 # ── agents ───────────────────────────────────────────────────────────────────────────────────────────────────────────

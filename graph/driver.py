@@ -23,9 +23,9 @@ from stretto.graph import caching, continuing, recovering
 from stretto.graph.board import Board
 from stretto.graph.channels import State, tasks_of
 from stretto.graph.compiler import compile as compile_spec
-from stretto.graph.context import Run, one_second, tails_of
+from stretto.graph.context import GIVEN, Run, one_second, tails_of
 from stretto.graph.control import Control
-from stretto.graph.entry import Answer, Entry, enter, ordered, waiting
+from stretto.graph.entry import Answer, Entry, Given, enter, expected, leaves, ordered, waiting
 from stretto.graph.following import LOOK_EVERY, following
 from stretto.graph.plan_data import from_data
 from stretto.graph.result import End, Place, Result, end_of
@@ -38,6 +38,7 @@ from stretto.state.log import Log
 from stretto.state.rows import Fence, WorkflowRow
 from stretto.state.settings import Settings
 from stretto.state.settings import load as load_settings
+from stretto.state.transaction import Transaction
 from stretto.state.view import fold
 from stretto.state.wire import Event
 
@@ -65,6 +66,7 @@ class Driver:
         self.log = Log.open(self.directory, durability=place.durability, clock=place.clock, strict=strict)
         self.saver = DiskCacheSaver(self.directory / store.CHECKPOINTS, durability=cast("Durability", place.durability))
         self.graph = compile_spec(spec, checkpointer=self.saver)
+        self._given: Given | None = None
 
     @classmethod
     async def open(cls, spec: Spec, place: Place, runner: Runner, control: Control, *, new: bool) -> "Driver":
@@ -112,9 +114,15 @@ class Driver:
                 tx.set_status(spec.workflow_id, "SCHEDULED", {"start_time": "immediate"})
 
     async def drive(
-        self, on_event: Callable[[Event], None], *, resuming: WorkflowRow | None = None, answer: Answer | None = None
+        self,
+        on_event: Callable[[Event], None],
+        *,
+        resuming: WorkflowRow | None = None,
+        answer: Answer | None = None,
+        given: Given | None = None,
     ) -> Result:
-        """Run the graph from where it stands until it ends or stops."""
+        """Run the graph from where it stands until it ends or stops; with something `given`, until that is done."""
+        self._given = given
         before = self.log.last_seq() if resuming else 0
         fence = lease.acquire(self.log, self.spec.workflow_id)  # before all else: what is read now stays so
         try:
@@ -124,6 +132,8 @@ class Driver:
                 following(self.log, self.spec.workflow_id, before, on_event),
             ):
                 entry = enter(self.spec.workflow_id, await self.graph.aget_state(self._config()), answer)
+                if given:
+                    expected(self.spec.workflow_id, entry, given)
                 if self._untold(entry):
                     return await self._ended(fence, before)
                 if entry.waits:
@@ -165,12 +175,22 @@ class Driver:
                 facts = {**facts, "runner": self.runner.name, **entry.facts}
                 tx.put_fact(self.spec.workflow_id, LIMITS, self.spec.limits.model_dump(mode="json"))
                 tx.put_fact(self.spec.workflow_id, LEFT, list(entry.stops))
+                facts |= self._take_up(tx, entry)
                 if entry.retries:
                     facts["retried"] = tx.forget_failures(self.spec.workflow_id)
                 tx.set_status(self.spec.workflow_id, "RUNNING", facts)
         except Exception as error:
             self._broke(fence, before, error)
             raise
+
+    def _take_up(self, tx: Transaction, entry: Entry) -> dict[str, Any]:
+        """Keep what is brought to the phase that was left; whoever goes on without bringing anything does it itself."""
+        if not entry.left:
+            return {}
+        given = self._given or Given(entry.left)
+        name = f"{GIVEN}{entry.left}"
+        tx.put_fact(self.spec.workflow_id, name, list(given.tasks))
+        return {"taken_up": entry.left, **({"tasks": [str(t["id"]) for t in given.tasks]} if given.tasks else {})}
 
     async def _branch(self) -> Start:
         """Where it begins: at the checkout, or where the one stood whose work it goes on with."""
@@ -260,6 +280,7 @@ class Driver:
             slots=Slots(limits.agents),
             date=row.created[:10] if row else "",
             debug_rounds=limits.debug_rounds,
+            only=self._given.phase if self._given else "",
             expect=one_second,
         )
 
@@ -300,6 +321,8 @@ class Driver:
             return self._end(fence, before, "FAILED", "failed", facts, phase=kinds["halt"])
         if "gate" in kinds:
             return self._end(fence, before, "PAUSED", "paused", waiting(kinds["gate"]), gate=kinds["gate"])
+        if "left" in kinds:
+            return self._end(fence, before, "PAUSED", "paused", leaves(kinds["left"]))
         if "pending" in kinds and self._reported():
             return await self._invoke(fence, Entry(), before)  # it came while we were at work
         if "pending" in kinds:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from langgraph.types import Command, Interrupt, StateSnapshot
 
-from stretto.graph.channels import empty
+from stretto.graph.channels import Json, empty
 from stretto.state.errors import InvalidTransition
 from stretto.state.log import Log
 
@@ -18,16 +18,27 @@ class Answer(NamedTuple):
     why: str = ""
 
 
+class Given(NamedTuple):
+    """What another command brings to a phase that was left to it.
+
+    `tasks` are those to be done there, each as a `TaskSpec`'s JSON; without any the phase does its own.
+    """
+
+    phase: str
+    tasks: tuple[Json, ...] = ()
+
+
 class Entry(NamedTuple):
     """What to feed the graph: the first state, an answer, the order to try again, or nothing.
 
-    `waits` names the gate that nobody answered: then there is nothing to feed. `stops` are the ids of the gate or the
-    halts at which the workflow stands; `retries` says that tasks which failed are tried again. `facts` are for the
-    event that says that the workflow runs.
+    `waits` names the gate that nobody answered: then there is nothing to feed. `left` names the phase that was left to
+    other commands and at which the workflow stands. `stops` are the ids of the gate or the halts at which it stands;
+    `retries` says that tasks which failed are tried again. `facts` are for the event that says that the workflow runs.
     """
 
     payload: Any = None
     waits: str = ""
+    left: str = ""
     stops: tuple[str, ...] = ()
     retries: bool = False
     facts: Mapping[str, Any] = MappingProxyType({})
@@ -51,7 +62,28 @@ def enter(workflow_id: str, snapshot: StateSnapshot, answer: Answer | None) -> E
     if halts := [i for i in snapshot.interrupts if "halt" in i.value]:
         again: Command[Any] = Command(resume={i.id: "again" for i in halts})
         return Entry(again, stops=tuple(sorted(i.id for i in halts)), retries=True)
-    return Entry(None if snapshot.created_at else empty())
+    left = next((str(i.value["left"]) for i in snapshot.interrupts if "left" in i.value), "")
+    return Entry(None if snapshot.created_at else empty(), left=left)
+
+
+def expected(workflow_id: str, entry: Entry, given: Given) -> None:
+    """Whether the workflow stands where something is brought to.
+
+    Raises:
+        InvalidTransition: It does not.
+    """
+    if entry.left != given.phase:
+        stands = f"it waits at {entry.left!r}" if entry.left else "it waits for no other command"
+        raise InvalidTransition(
+            f"Workflow {workflow_id!r} does not leave {given.phase!r} to others now: {stands}. Nothing was written.",
+            field="phase",
+            next_steps=(f"stretto workflow-status {workflow_id}",),
+        )
+
+
+def leaves(phase: str) -> dict[str, Any]:
+    """What WORKFLOW_PAUSED says of a workflow that leaves a phase to other commands."""
+    return {"pause_reason": f"leaves {phase} to other commands", "current_state": "waiting for commands", "left": phase}
 
 
 def _at_gate(gate: Interrupt, answer: Answer | None) -> Entry:

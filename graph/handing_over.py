@@ -128,7 +128,7 @@ def _make(tx: Transaction, source: str, target: str, held: list[Allocation]) -> 
     asked = Coordinated(
         name=target,
         kind=row.kind if row else "general_development",
-        priority=coordination.coordinated(row).priority if row and row.runner == coordination.RUNNER else "medium",
+        priority=coordination.priority_of(row) if row else "medium",
         phases=(Stage(name="planning" if draft else _phase_of(target)),),
         resources=Needs(agents=round(total.get("agents", 0)), memory=round(total.get("memory", 0))),
         parent=source,

@@ -15,8 +15,8 @@ from stretto.agents.executor import Drained, Pending
 from stretto.agents.task import Outcome, Task, failed
 from stretto.graph.channels import Json, State, generation, step_key, stored
 from stretto.graph.context import Fact, Run, Step, tails_of
-from stretto.graph.spec import PhaseSpec
-from stretto.graph.stages import Closed, Stage
+from stretto.graph.spec import PhaseSpec, TaskSpec
+from stretto.graph.stages import Closed, Stage, artifacts, as_task
 
 Update = dict[str, Any]
 Node = Callable[[State, Runtime[Run]], Awaitable[Update]]
@@ -33,17 +33,27 @@ def opening(phase: PhaseSpec, stage: Stage) -> Node:
     async def open_phase(state: State, runtime: Runtime[Run]) -> Update:
         run = runtime.context
         step = step_of(phase, state, run)
-        if run.board.draining:
+        if run.board.draining or (run.only and phase.kind != "debug" and phase.name != run.only):
             interrupt({"drained": phase.name})  # raises, unless this is a resume
         run.remember(f"base:{step.key}", await run.repository.tip(run.workflow_id))
         tasks = await stage.tasks(step)
-        run.tails.update(tails_of(run, tasks))
         facts = {"tasks": len(tasks), "generation": step.number}
         key = f"open:{step.key}:{_tries(run, tasks)}"  # again when a resume leads back to a phase that failed
         run.enter(key, phase.name, facts, *stage.started(step, tasks))
+        if phase.name in run.spec.leave:
+            tasks = _brought(step) or tasks
+        run.tails.update(tails_of(run, tasks))
         return {"tasks": {step.key: [t.model_dump(mode="json") for t in tasks]}}
 
     return open_phase
+
+
+def _brought(step: Step) -> list[Task]:
+    """The tasks that another command has brought to the phase; none if it is to do its own."""
+    given = step.run.given(step.phase.name)
+    if given is None:
+        interrupt({"left": step.phase.name})  # raises: whoever resumes says first what is given
+    return [as_task(step, TaskSpec.model_validate(spec), inputs=artifacts(step)) for spec in given or ()]
 
 
 def fan_out(phase: PhaseSpec) -> Callable[[State], list[Send] | str]:

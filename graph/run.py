@@ -21,7 +21,7 @@ from stretto.agents.runner import Runner
 from stretto.graph.control import Control
 from stretto.graph.coordination import RUNNER
 from stretto.graph.driver import LIMITS, PREFIX, Driver
-from stretto.graph.entry import Answer
+from stretto.graph.entry import Answer, Given
 from stretto.graph.result import Place, Result, end_of
 from stretto.graph.spec import Limits, Spec, validate
 from stretto.state.errors import InvalidTransition, NotFound
@@ -83,6 +83,7 @@ async def resume(
     store: Path | None = None,
     runner: Runner | None = None,
     answer: Answer | None = None,
+    given: Given | None = None,
     limits: Callable[[Limits], Limits] | None = None,
     durability: str = "power",
     on_event: OnEvent = nothing,
@@ -99,6 +100,7 @@ async def resume(
         store: As for `start`.
         runner: Overrides the one that the workflow began with. It is closed when this returns.
         answer: The decision on the gate at which the workflow waits.
+        given: What is brought to the phase that it leaves to other commands; it stops again when that is done.
         limits: Changes the limits that it had last, from now on.
         durability: As for `start`.
         on_event: As for `start`; called with the events from now on.
@@ -107,7 +109,8 @@ async def resume(
 
     Raises:
         NotFound: The store has no such workflow.
-        InvalidTransition: It was cancelled, commands move it by hand, or an answer was given and it waits at no gate.
+        InvalidTransition: It was cancelled, commands move it by hand, an answer was given and it waits at no gate, or
+            it does not leave that phase.
         WorkflowDriven: Another living process drives it.
     """
     place = Place(project, store, durability, clock)
@@ -134,7 +137,7 @@ async def resume(
     chosen = runner or parse_runner(row.runner, project=place.project, execute=execute, patience=patience)
     driver = await _opened(spec, place, chosen, control, new=False)
     try:
-        return await driver.drive(on_event, resuming=row, answer=answer)
+        return await driver.drive(on_event, resuming=row, answer=answer, given=given)
     finally:
         await driver.close()
 

@@ -76,7 +76,10 @@ class Continuation(Frozen):
 
 
 class Spec(Frozen):
-    """One workflow, before it runs."""
+    """One workflow, before it runs.
+
+    `leave` names phases that are left to other commands: the workflow stops there until one brings their tasks.
+    """
 
     workflow_id: str
     description: str
@@ -92,6 +95,7 @@ class Spec(Frozen):
     test_command: str = ""
     limits: Limits = Limits()
     continues: Continuation | None = None
+    leave: tuple[str, ...] = ()
 
     def phase(self, name: str) -> PhaseSpec:
         """The phase of this name. KeyError if there is none."""
@@ -149,6 +153,12 @@ def validate(spec: Spec) -> Spec:
         raise BadInput(f"There is no gate {min(unknown)!r}.", field="gates", allowed=GATES)
     if "plan" in spec.gates and not any(p.kind == "plan" for p in phases):
         raise BadInput("A gate 'plan' needs a phase of kind 'plan', and there is none.", field="gates")
+    if unknown := set(spec.leave) - {p.name for p in phases}:
+        raise BadInput(
+            f"The phase {min(unknown)!r}, which is to be left to other commands, is not there.",
+            field="--leave",
+            allowed=[p.name for p in phases],
+        )
     for phase in phases:
         validate_tasks(phase.tasks, f"phases.{phase.name}.tasks")
     return spec

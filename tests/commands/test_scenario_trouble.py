@@ -2,8 +2,8 @@
 
 import pytest
 
+from stretto.commands.scenario_ahead import meant
 from stretto.commands.scenario_document import parse_document
-from stretto.commands.scenario_trouble import meant
 
 
 @pytest.mark.parametrize(

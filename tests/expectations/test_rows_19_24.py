@@ -1,0 +1,226 @@
+"""Rows 19 to 22 and 24: research that is begun by one command, done by another's tasks, and handed on."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from stretto.commands import scenario
+from stretto.commands.scenario_document import parse_document
+from stretto.state.log import Log
+from stretto.state.wire import Event
+from tests.commands.door import Project
+from tests.expectations.scene import raw
+
+W, NEXT = "research_auth_001", "planning_auth_001"
+DESCRIPTION = "Research authentication best practices and JWT implementation patterns"
+CONTEXT = json.dumps({"phase": "research", "workflow_id": W})
+TASKS = json.dumps([{"command": "/report", "topic": "a"}, {"id": "b", "command": "/report", "topic": "b"}])
+
+
+class Story(NamedTuple):
+    """What the lines came to, and what they left."""
+
+    outcomes: Mapping[int, str]
+    events: list[Event]
+    files: list[str]
+
+    def of(self, workflow: str, *kinds: str) -> list[Event]:
+        return [e for e in self.events if e.workflow_id == workflow and e.type in kinds]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """Lines 19 to 24, run as `stretto verify` does."""
+    root = tmp_path_factory.mktemp("research")
+    text = "### Research\n```bash\n" + "\n".join(raw(n) for n in range(19, 25)) + "\n```\n"
+    (example,) = parse_document(text, "x")
+    ran = scenario.run_example(example, root, scenario.Rules(), lambda _: None)
+    outcomes = {n: done.outcome for n, done in enumerate(ran.steps, 19)}
+    with Log.open(root / ".stretto" / "state") as log:
+        events = list(log.events())
+    project = Project(root)
+    listed = project.git("ls-tree", "-r", "--name-only", f"stretto/{W}").splitlines()
+    return Story(outcomes, events, [path for path in listed if path.startswith("specs/reports/")])
+
+
+def test_every_line_is_done(story: Story) -> None:
+    assert set(story.outcomes.values()) == {"done"}
+
+
+def test_the_workflow_opens_from_its_template_with_the_topics_that_are_named_and_waits_for_their_tasks(
+    story: Story,
+) -> None:
+    started, paused = story.of(W, "RESEARCH_STARTED")[0], story.of(W, "WORKFLOW_PAUSED")[0]
+
+    assert started.data["agents"] == 2
+    assert started.data["basis"] == "no history: default of the template, confidence 0"
+    assert paused.data["left"] == "research"
+    first = min(e.seq for e in story.of(W, "TASK_STARTED"))
+    assert started.seq < paused.seq < first
+
+
+def test_a_creation_of_what_is_there_takes_its_priority_and_makes_nothing(story: Story) -> None:
+    assert len(story.of(W, "WORKFLOW_CREATED")) == 1
+    assert next(e.data for e in story.of(W, "WORKFLOW_STATE_UPDATED")) == {"priority": "high", "before": "medium"}
+
+
+def test_two_agents_for_research_are_granted_to_it(story: Story) -> None:
+    granted = story.of(W, "RESOURCE_ALLOCATED")[0].data["resource_details"]
+
+    assert (granted["agents"], granted["specialization"], len(granted["agent_ids"])) == (2, "research", 2)
+
+
+def test_three_tasks_are_done_at_once_and_nothing_is_researched_twice(story: Story) -> None:
+    begun, ended = story.of(W, "TASK_STARTED"), story.of(W, "TASK_COMPLETED")
+
+    assert [e.data["task_id"] for e in begun] == [f"research/task_00{n}" for n in (1, 2, 3)]
+    assert max(e.seq for e in begun) < min(e.seq for e in ended)
+    assert len(ended) == 3
+    assert [len(story.of(W, kind)) for kind in ("RESEARCH_STARTED", "RESEARCH_COMPLETED")] == [1, 1]
+
+
+def test_the_reports_are_files_and_the_insights_are_their_recommendations(story: Story) -> None:
+    (done,) = story.of(W, "RESEARCH_COMPLETED")
+
+    assert done.data["reports_generated"] == len(story.files) == 3
+    assert done.data["insights"] == 9
+
+
+def test_it_stops_when_what_was_left_is_done(story: Story) -> None:
+    assert [e.data["phase_id"] for e in story.of(W, "PHASE_STARTED")] == ["research"]
+    assert story.of(W, "WORKFLOW_PAUSED")[-1].data["pause_reason"] == "drained"
+
+
+def test_what_it_held_and_drafted_is_the_next_workflows_in_one_step(story: Story) -> None:
+    new, old = story.of(NEXT, "RESOURCE_ALLOCATED")[0], story.of(W, "RESOURCE_DEALLOCATED")[0]
+
+    assert new.data["taken_over"] == old.data["allocation_id"]
+    assert old.seq == new.seq + 1
+    assert story.of(NEXT, "WORKFLOW_CREATED")[0].data["priority"] == "high"
+    assert story.of(NEXT, "PLAN_STARTED")[0].data["context_preserved"] is True
+    (planned,) = story.of(NEXT, "PLAN_COMPLETED")
+    assert (planned.data["phases"], planned.data["complexity"]) == (5, "high")
+
+
+# ── by hand ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def left(project: Project) -> Project:
+    """A workflow that leaves its research to others."""
+    ran = project.work(
+        "orchestrate",
+        DESCRIPTION,
+        "--template=research-implementation",
+        "--workflow-id",
+        W,
+        "--leave=research",
+        "--json",
+    )
+    assert (ran.code, ran.json["result"]["left"]) == (3, "research")
+    assert any(W in step and "subagents" in step for step in ran.json["next_steps"])
+    return project
+
+
+def tasks_of(project: Project) -> list[str]:
+    return [e.data["task_id"] for e in project.events(W) if e.type == "TASK_COMPLETED"]
+
+
+def test_the_reply_names_what_came_of_each_task(left: Project) -> None:
+    ran = left.work("subagents", CONTEXT, TASKS, "--json")
+
+    assert (ran.code, ran.json["workflow_id"]) == (0, W)
+    assert ran.json["result"]["outcome"] == "completed"
+    assert ran.json["result"]["tasks"] == {"research/task_001": "completed", "research/b": "completed"}
+
+
+def test_a_task_that_fails_makes_the_outcome_partial(left: Project) -> None:
+    left.agent({"b": {"exit": 1}})
+
+    ran = left.work("subagents", CONTEXT, TASKS, "--attempts=1", "--json")
+
+    assert ran.code == 1
+    assert ran.json["result"]["outcome"] == "partial"
+    assert ran.json["result"]["tasks"] == {"research/task_001": "completed", "research/b": "failed"}
+
+    left.agent({})
+    again = left.work("orchestrate", "--resume", W)
+    assert again.code == 0, again.err
+    assert tasks_of(left)[:2] == ["research/task_001", "research/b"]
+
+
+def test_whoever_resumes_it_instead_has_it_do_its_own_research(left: Project) -> None:
+    ran = left.work("orchestrate", "--resume", W)
+
+    assert ran.code == 0, ran.err
+    assert set(tasks_of(left)[:2]) == {"research/topic-1", "research/topic-2"}
+
+
+def test_a_driver_that_is_killed_over_the_tasks_leaves_them_to_the_next(left: Project, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    left.agent({"b": {"touch": str(begun), "sleep": 60}})
+    process = left.start("subagents", CONTEXT, TASKS, "--runner", left.runner)
+    try:
+        end = time.monotonic() + 60
+        while not begun.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert begun.exists()
+    finally:
+        process.kill()
+        process.communicate()
+    left.agent({})
+
+    ran = left.work("orchestrate", "--resume", W)
+
+    assert ran.code == 0, ran.err
+    done = tasks_of(left)
+    assert set(done[:2]) == {"research/task_001", "research/b"}
+    assert not any("topic" in name for name in done)
+
+
+@pytest.mark.parametrize(
+    ("context", "field"),
+    [
+        ({"phase": "planning", "workflow_id": W}, "context.phase"),
+        ({"phase": "synthesis", "workflow_id": W}, "context.phase"),
+    ],
+)
+def test_tasks_for_another_phase_are_refused_and_nothing_is_written(left: Project, context: Any, field: str) -> None:
+    before = left.everything()
+
+    ran = left.work("subagents", json.dumps(context), TASKS, "--json")
+
+    assert (ran.code, ran.json["error"]["details"]["field"]) == (2, field)
+    assert left.everything() == before
+
+
+def test_a_dry_run_shows_what_it_would_do(left: Project) -> None:
+    before = left.everything()
+
+    ran = left.work("subagents", CONTEXT, TASKS, "--dry-run")
+
+    assert (ran.code, "[researcher] a" in ran.out) == (0, True)
+    assert left.everything() == before
+
+
+def test_a_phase_that_is_not_there_cannot_be_left(project: Project) -> None:
+    before = project.everything()
+
+    ran = project.work("orchestrate", DESCRIPTION, "--leave=research,cooking", "--json")
+
+    assert (ran.code, ran.json["error"]["details"]["field"]) == (2, "--leave")
+    assert "'cooking'" in ran.json["error"]["message"]
+    assert project.everything() == before
+
+
+def test_a_creation_with_a_body_of_what_is_there_is_another_workflow(left: Project) -> None:
+    before = left.everything()
+
+    ran = left.run("coordination-hub", "create-workflow", W, '{"phases": ["a"]}', "--json")
+
+    assert (ran.code, ran.json["error"]["code"]) == (2, "WORKFLOW_EXISTS")
+    assert left.everything() == before
