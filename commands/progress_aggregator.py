@@ -381,4 +381,5 @@ OPERATIONS: operations.Operations = {
     "priority-analysis": priority_analysis,
     "resource-prediction-accuracy": "progress_foresight:prediction_accuracy",
     "recovery-analysis": recovery_analysis,
+    "test-integration": "progress_testing:test_integration",
 }

@@ -155,12 +155,11 @@ async def batch(faults: Sequence[Fault], load: float, folder: Path, seconds: flo
 
 async def _befallen(fault: Fault, run: Workload) -> Struck:
     """Run a workload to its end, whatever that is, and strike meanwhile."""
-    async with asyncio.TaskGroup() as group:
-        strike = group.create_task(_struck(fault, run))
-        if await run.run() == "completed":
-            return await strike
+    strike = asyncio.ensure_future(_struck(fault, run))
+    try:
+        return await strike if await run.run() == "completed" else Struck()
+    finally:
         strike.cancel()
-    return Struck()
 
 
 def _measured(fault: Fault, run: Workload, hit: Struck, calm: Span, *, same: bool) -> Injected:

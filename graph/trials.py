@@ -12,7 +12,7 @@ the trial is checked: at every event no more is held than there is, and no two h
 import heapq
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Final, NamedTuple
@@ -34,6 +34,14 @@ _LENGTHS: Final = (300.0, 600.0, 1200.0, 2400.0)
 _PRIORITIES: Final = (("critical", 1), ("high", 2), ("medium", 5), ("low", 2))
 _FILES: Final = tuple(f"src/part_{n}.py" for n in range(6))
 SCENARIOS: Final = ("normal_load", "high_contention", "failure_recovery")
+Noted = Callable[[Sequence[str], float], None]
+"""Is told the ids of the events of a commit, and the monotonic time just before it began."""
+
+
+def _nobody(ids: Sequence[str], before: float) -> None:
+    del ids, before
+
+
 _LOAD: Final = {"normal_load": 0.66, "high_contention": 1.3, "failure_recovery": 0.66}
 
 
@@ -112,11 +120,11 @@ class _Fate:
         self.ended = False
 
 
-def run(scenario: str, folder: Path, seed: int = 1) -> Trial:
-    """Run one scenario in an empty folder."""
+def run(scenario: str, folder: Path, seed: int = 1, note: Noted = _nobody) -> Trial:
+    """Run one scenario in an empty folder; `note` is told of each commit."""
     clock = [_BEGIN]
     with Log.open(folder, durability="process", clock=lambda: clock[0]) as log:
-        return _Runner(scenario, log, clock, random.Random(seed)).run()  # noqa: S311 - no secret hangs on it
+        return _Runner(scenario, log, clock, random.Random(seed)).run(note)  # noqa: S311 - no secret hangs on it
 
 
 class _Runner:
@@ -141,7 +149,7 @@ class _Runner:
     def now(self) -> float:
         return self.clock[0]
 
-    def run(self) -> Trial:
+    def run(self, note: Noted) -> Trial:
         """To the end of the last request."""
         while self.agenda:
             at, _, what, name = heapq.heappop(self.agenda)
@@ -150,6 +158,8 @@ class _Runner:
             with self.log.write() as tx:
                 self._happen(tx, what, name)
                 self._begin(tx)
+                ids, before = list(tx.ids), time.monotonic()
+            note(ids, before)
             self.took.append((time.perf_counter() - began) * 1000)
         return self._trial()
 
