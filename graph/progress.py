@@ -62,8 +62,9 @@ _COUNTING = ("WORKFLOW_", "PHASE_", "TASK_", "CHECKPOINT_RESTORED")
 
 
 def figures(events: Iterable[Event]) -> Figures:
-    """Fold all events of a store, once. What ends while learning is off is not learned."""
+    """Fold all events of a store, once. Nothing is learned of tests, nor of what ends while learning is off."""
     learning = forecasts = True
+    tests: set[str] = set()
     found = Figures({}, {}, {}, Forecaster())
     for event in events:
         view = found.views.setdefault(event.workflow_id, WorkflowView())
@@ -76,7 +77,10 @@ def figures(events: Iterable[Event]) -> Figures:
             chosen = event.data.get("value", {})
             learning = chosen.get("adaptive_tuning") != "off"
             forecasts = chosen.get("performance_prediction") != "disabled"
-        if learning and event.type in ("PHASE_COMPLETED", "PHASE_FAILED"):
+        if event.type == "WORKFLOW_CREATED" and event.data.get("test"):
+            tests.add(event.workflow_id)
+        learns = learning and event.workflow_id not in tests
+        if learns and event.type in ("PHASE_COMPLETED", "PHASE_FAILED"):
             _learn(found.forecaster, view, event)
     return found._replace(forecasts=forecasts)
 
