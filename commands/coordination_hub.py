@@ -323,6 +323,8 @@ OPERATIONS: operations.Operations = {
     "enable-caching": "hub_caching:enable_caching",
     "pause": pause,
     "resume": resume,
+    "save-state": "hub_shared:save_state",
+    "load-state": "hub_shared:load_state",
     "get-status": get_status,
     "list-workflows": list_all,
     "recovery-mode": "hub_recovery:recovery_mode",

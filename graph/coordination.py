@@ -270,6 +270,13 @@ def pause_or_resume(tx: Transaction, row: WorkflowRow, status: str, data: Mappin
         InvalidTransition: There is no such arrow.
     """
     coordinated(row)
+    if status == "RUNNING" and row.status == "SCHEDULED":  # that arrow is a start, and begins with a phase
+        raise InvalidTransition(
+            f"Workflow {row.id!r} has not begun, so it is not resumed.",
+            field="status",
+            allowed=("PAUSED", "RECOVERING", "FAILED"),
+            next_steps=(f"stretto coordination-hub start {row.id}",),
+        )
     tx.set_status(row.id, status, data)
     tracking.record(tx, row.id, row.phase, view_of(tx, row.id), _now(tx))
 
