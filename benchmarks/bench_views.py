@@ -115,11 +115,17 @@ def note(folder: Path, ready: Flag, done: Flag, answer: "Queue[list[float]]") ->
 
     with Subscription.open(Path(App(str(folder)).state), "bench", pace=AT_ONCE) as mine:
         ready.set()
-        ending = threading.Thread(target=lambda: done.wait() and mine.stop())
+        ending = threading.Thread(target=stop_when, args=(mine, done))
         ending.start()
         mine.deliver(take)
         ending.join()
     answer.put(late)
+
+
+def stop_when(mine: Subscription, done: Flag) -> None:
+    """Let the subscriber stop once all that write have."""
+    done.wait()
+    mine.stop()
 
 
 def lags_under_load(folder: Path, seconds: float) -> list[float]:

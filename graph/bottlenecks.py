@@ -63,7 +63,7 @@ def bottlenecks(
             _count(spent, *queued.pop(event.workflow_id), at)
     for event, since in queued.values():
         _count(spent, event, since, now)
-    kinds = {what: kind for event in seen for what, kind in lacking(event.data)}
+    kinds: dict[str, Kind] = {what: kind for event in seen for what, kind in lacking(event.data)}
     found = [_of_resource(what, waits, kinds[what], enough or {}) for what, waits in spent.items()]
     found += [_of_phase(one) for one in late]
     worth = [b for b in found if b.seconds > LEAST * max(now - first, 0.0) and b.seconds > 0]

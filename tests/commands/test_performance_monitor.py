@@ -226,6 +226,7 @@ def test_forecasts_move_while_learning_is_on_and_stay_while_it_is_off(world: Clo
         (("benchmark",), {"baseline_period": "soon"}, "baseline_period"),
         (("benchmark",), {"complexity": "extreme"}, "complexity"),
         (("benchmark",), {"color": 1}, "color"),
+        (("recommendations",), {"depth": 1}, "depth"),
         (("test-mode",), {"detailed_tracking": "yes"}, "detailed_tracking"),
         (("enable-learning",), {"adaptive_tuning": "wild"}, "adaptive_tuning"),
         (("enable-learning",), {"optimization_sharing": False}, "optimization_sharing"),

@@ -7,6 +7,7 @@ import pytest
 
 from stretto.commands import scenario
 from stretto.commands.app import App
+from stretto.commands.cli import handle
 from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
 from stretto.commands.scenario_document import parse_document
@@ -49,7 +50,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     lines = [raw(32), ERROR, *(raw(n) for n in range(33, 41))]
     (example,) = parse_document("### Migration\n```bash\n" + "\n".join(lines) + "\n```\n", "x")
     kept: list[Reply] = []
-    real = scenario.handle
+    real = handle
 
     def listening(invocation: Invocation, app: App) -> Reply:
         kept.append(real(invocation, app))

@@ -301,9 +301,10 @@ def test_a_running_workflow_is_kept_when_the_interval_is_over(scene: Scene) -> N
 # ── 48 ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.fixture
-def both(scene: Scene) -> Scene:
-    """The workload on both sides of line 42."""
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """The workload on both sides of line 42; what is asked of it writes nothing."""
+    scene = Scene(tmp_path_factory.mktemp("both") / "scene")
     scene.work_through("pre")
     scene.line(42)
     scene.work_through("post")

@@ -18,7 +18,7 @@ from tests.expectations.scene import Scene
 NAME = "shop_001"
 
 
-# ── 95 ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── 96 ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 WAYS: Mapping[tuple[str, str], tuple[list[str], str, str]] = {
     ("CREATED", "SCHEDULED"): ([], "settle", "WORKFLOW_SCHEDULED"),
@@ -98,7 +98,7 @@ def test_what_is_no_arrow_is_no_event(scene: Scene, operation: str) -> None:
     assert (refused.value.code, scene.last_seq()) == ("INVALID_TRANSITION", before)
 
 
-# ── 97 and 98 ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── 98 and 99 ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def save(scene: Scene, base: int, **state: Any) -> Any:
@@ -184,7 +184,7 @@ def test_of_many_processes_that_count_together_no_update_is_lost(project: Projec
     assert found == {"version": 6, "state": {f"f{n}": 1 for n in range(6)}}
 
 
-# ── 99, 100 and 106 ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── 100 and 106 ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def state_hash(scene: Scene) -> str:
