@@ -2,11 +2,12 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stretto.commands.scenario_ground import POOL
 from stretto.state import registry
+from stretto.state.ledger import Ledger
 from stretto.state.view import fold
 from stretto.state.wire import Event
 
@@ -59,24 +60,22 @@ def _before(log: Sequence[Event], kind: str, first: str, second: str) -> Checked
 def _within_capacity(log: Sequence[Event]) -> Checked:
     """At no time was more held than there is, and no file by two. Folded from what was given and taken back."""
     limits: dict[str, float] = dict(POOL)
-    held: dict[str, dict[str, Any]] = {}
+    ledger = Ledger()
     for event in log:
         if event.type == "SETTINGS_CHANGED" and event.data.get("name") == "capacity":
             limits |= event.data["value"]
-        if event.type == "RESOURCE_ALLOCATED":
-            held[str(event.data["allocation_id"])] = event.data["resource_details"]
-        if event.type == "RESOURCE_DEALLOCATED":
-            held.pop(str(event.data["allocation_id"]), None)
+        ledger.apply(event)
+        held = [one.granted for one in ledger.rows.values() if one.state == "active"]
         if why := _too_much(held, limits):
             return Checked(False, f"after event {event.seq}: {why}")
     given = sum(event.type == "RESOURCE_ALLOCATED" for event in log)
     return Checked(given > 0, f"{given} allocations" if given else "nothing was ever allocated")
 
 
-def _too_much(held: dict[str, dict[str, Any]], limits: dict[str, float]) -> str:
+def _too_much(held: Sequence[Mapping[str, Any]], limits: dict[str, float]) -> str:
     total: Counter[str] = Counter()
     files: Counter[str] = Counter()
-    for details in held.values():
+    for details in held:
         files.update(details.get("files", ()))
         total.update({n: a for n, a in details.items() if isinstance(a, int | float) and n in limits})
     over = [f"{total[name]:g} {name} of {limits[name]:g}" for name in total if total[name] > limits[name] + 1e-6]

@@ -25,14 +25,19 @@ def first_needed(steps: Sequence[Step]) -> int | None:
     """The line before which the workload must have been run: where one measures, the first that does, or optimises."""
     if not any(step.text.startswith(_MEASURING) for step in steps):
         return None
-    return next(step.line for step in steps if step.text.startswith((*_MEASURING, _APPLIED)))
+    return next(step.line for step in steps if step.text.startswith(_MEASURING) or _optimises(step))
 
 
 def again_after(steps: Sequence[Step]) -> int | None:
     """The line after which it must be run again: the first that optimises, where a later one compares."""
-    lines = [step.line for step in steps if step.text.startswith(_APPLIED)]
+    lines = [step.line for step in steps if _optimises(step)]
     compared = [step.line for step in steps if step.text.startswith(_COMPARED)]
     return lines[0] if lines and compared and lines[0] < compared[-1] else None
+
+
+def _optimises(step: Step) -> bool:
+    """Whether a line changes the settings, and does not only show what it would change."""
+    return step.text.startswith(_APPLIED) and "--dry-run" not in step.text and "--undo" not in step.text
 
 
 def groups(period: str) -> Iterator[list[str]]:

@@ -21,6 +21,8 @@ BENCH, OPTIMISE, COMPARE = (
         ((BENCH, OPTIMISE, "/test-all", COMPARE), 3, 4),
         ((OPTIMISE, COMPARE), 3, 3),
         ((COMPARE, OPTIMISE), 3, None),
+        ((BENCH, f"{OPTIMISE} --dry-run", OPTIMISE, COMPARE), 3, 5),
+        ((f"{OPTIMISE} --dry-run", COMPARE), 4, None),
     ],
 )
 def test_it_is_run_where_something_is_measured_and_again_where_it_is_compared(
