@@ -42,6 +42,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from stretto.state import migration, pruning
 from stretto.state.blobs import BlobStore
+from stretto.state.decoding import Decoder
 from stretto.state.disk import Durability
 from stretto.state.documents import Document, Documents, Place, Write, dump_document, dump_writes, mark
 from stretto.state.encoding import Encoder
@@ -54,6 +55,7 @@ from stretto.state.segments import INLINE_ONCE, Segments, Stored
 _PATIENCE = 0.001
 _REMEMBERED = 4096
 _STRATEGIES = ("keep_latest", "delete")
+_MESSAGES: set[type] = {AIMessage, HumanMessage, SystemMessage, ToolMessage}
 
 
 class DiskCacheSaver(BaseCheckpointSaver[int]):
@@ -80,7 +82,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         self._documents = Documents(self._store)
         self._segments = Segments(self._store)
         self._reader = Reader(self._store, self._documents, self._segments)
-        self._encoder = Encoder({AIMessage, HumanMessage, SystemMessage, ToolMessage})
+        self._encoder, self._decoder = Encoder(_MESSAGES), Decoder(_MESSAGES)
         self._patience = _PATIENCE if durability == "power" else 0.0
         self._writers: dict[Place, bytes] = {}
         self._store.rolled_back = self._forget_all
@@ -257,10 +259,10 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         return iter(sorted(found, key=lambda place: place.id, reverse=True))
 
     def _build(self, raw: Raw, config: RunnableConfig) -> CheckpointTuple:
-        document, loads = raw.document, self.serde.loads_typed
+        document, serde, decode = raw.document, self.serde, self._decoder.decode
         try:
-            values = {name: loads(value) for name, value in raw.values.items()}
-            writes: list[PendingWrite] = [(task, channel, loads(value)) for task, channel, value in raw.writes]
+            values = {name: decode(serde, value) for name, value in raw.values.items()}
+            writes: list[PendingWrite] = [(task, channel, decode(serde, value)) for task, channel, value in raw.writes]
         except ValueError as error:
             raise damaged(document.place, error) from error
         document.checkpoint.update(id=document.place.id, channel_values=values)
