@@ -60,6 +60,7 @@ class Segments:
         self._memory: OrderedDict[bytes | Rope, bytes] = OrderedDict()
         self._size = 0
         self._bases: dict[str, deque[bytes]] = {}
+        self._lately: dict[str, deque[bytes]] = {}
         self._recent: dict[str, deque[Rope]] = {}
 
     def keep(self, thread: str, kind: str, data: bytes, base: Stored | None, inline: int = INLINE) -> Stored:
@@ -91,6 +92,8 @@ class Segments:
         return None
 
     def _keep(self, thread: str, segment: bytes) -> bytes:
+        if (same := self._same(thread, segment)) is not None:
+            return same
         base = self._alike(thread, segment)
         row = b"".join(pack(segment)) if base is None else LIKE + base + pack_like(segment, self._memory[base])
         digest = _digest(row)
@@ -98,9 +101,17 @@ class Segments:
         if not self._store.add_bare(key, row) and self._store.bare([key]) != {key: row}:
             raise StoreDamaged(f"the segment {digest.hex()} of thread {thread!r} is not what was written")
         self._remember(digest, segment)
+        _push(self._lately, thread, digest)
         if base is None and len(segment) in _CAN_BE_BASE:
             _push(self._bases, thread, digest)
         return digest
+
+    def _same(self, thread: str, segment: bytes) -> bytes | None:
+        """The segment that has these bytes, if it was kept lately: what a task wrote joins a list as it is."""
+        for digest in self._lately.get(thread, ()):
+            if self._memory.get(digest) == segment and self._store.has(_key(thread, digest)):
+                return digest
+        return None
 
     def _alike(self, thread: str, segment: bytes) -> bytes | None:
         """A segment of the thread with much the same text: a message is written by its task, then joins a list."""
