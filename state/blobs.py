@@ -14,7 +14,7 @@ from weakref import WeakSet
 from stretto.state import folders
 from stretto.state.disk import Durability, Table, wrong_format
 from stretto.state.errors import BadInput, DiskFailed, DiskFull, StoreDamaged, StrettoError
-from stretto.state.gate import held, open_gate
+from stretto.state.gate import hold, let_go, open_gate
 from stretto.state.keys import Range
 from stretto.state.reader import FAULTS, explain, is_damage, stopped
 from stretto.state.sealing import Row, seal, unseal
@@ -56,6 +56,20 @@ class _Job:
         self.error = error
         self.finished = True
         self.done.release()
+
+
+class _Transaction:
+    """What happens between two calls, the second of which is told what went wrong: a generator would take longer."""
+
+    def __init__(self, begin: Callable[[], None], end: Callable[[BaseException | None], None]) -> None:
+        self._begin = begin
+        self._end = end
+
+    def __enter__(self) -> None:
+        self._begin()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._end(error)
 
 
 class BlobStore:
@@ -305,34 +319,52 @@ class BlobStore:
             self.rolled_back()
             raise
 
-    @contextmanager
-    def transaction(self) -> Generator[None]:
+    def transaction(self) -> "_Transaction":
         """All writes inside, or none; no other writer in between. Does not nest.
 
         Raises:
             DiskFailed: The disk failed now, or in an earlier transaction: then nothing is tried any more.
             StrettoError: Another process kept the store locked for 30 s, or the disk is full; nothing was written.
         """
-        with self._lock:
+        return _Transaction(self._begin, self._end)
+
+    def _begin(self) -> None:
+        self._lock.acquire()
+        try:
             table = self._open()
             if self._failed:
                 raise stopped(self._failed)
             table.must_be_free()
+            hold(self._gate, self.directory)
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
+            table.begin()
+        except BaseException as error:  # noqa: BLE001 - it is raised there; the transaction may have begun nevertheless
+            self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
+        """Commit if there is no error, which is raised otherwise; leave no transaction open."""
+        try:
             try:
-                with held(self._gate, self.directory):
-                    try:
-                        table.begin()  # inside: it may have begun although something was raised
-                        yield
-                        table.commit()
-                    finally:
-                        table.end()
-            except DiskFailed as error:
-                self._failed = error.message
-                raise
-            except FAULTS as error:
-                translated = self._translated(error)
-                self._failed = translated.message if isinstance(translated, DiskFailed) else ""
-                raise translated from error
+                if error is not None:
+                    raise error
+                self._table.commit()
+            finally:
+                try:
+                    self._table.end()
+                finally:
+                    let_go(self._gate)
+        except DiskFailed as failed:
+            self._failed = failed.message
+            raise
+        except FAULTS as fault:
+            translated = self._translated(fault)
+            self._failed = translated.message if isinstance(translated, DiskFailed) else ""
+            raise translated from fault
+        finally:
+            self._lock.release()
 
     @contextmanager
     def snapshot(self) -> Generator[None]:

@@ -117,8 +117,8 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         thread, namespace, parent = _address(config)
         place = Place(thread, namespace, checkpoint["id"])
         before = Place(thread, namespace, parent) if parent else None
-        rest = {name: part for name, part in checkpoint.items() if name not in ("channel_values", "id")}
-        rest["channel_versions"] = dict(checkpoint["channel_versions"])  # LangGraph goes on changing its own
+        rest = {**checkpoint, "channel_versions": {**checkpoint["channel_versions"]}}  # LangGraph changes its own
+        del rest["channel_values"], rest["id"]
         described = cast("dict[str, Any]", get_checkpoint_metadata(config, metadata))
         encoded = {
             channel: self._encoder.encode(self.serde, value)

@@ -32,17 +32,21 @@ class Encoder:
         if type(value) is list:
             items: list[Any] = value  # pyright: ignore[reportUnknownVariableType] - of anything
             if len(items) > _FEW and self._messages.issuperset(map(type, items)):
-                return "msgpack", b"".join([_head(len(items)), *(self._message(serde, each) for each in items)])
+                return "msgpack", b"".join(self._list(serde, items))
         kind, data = serde.dumps_typed(value)
         if kind not in KINDS:
             raise TypeError(f"{kind!r} is not an encoding that may be loaded again")
         return kind, bytes(data)
 
-    def _message(self, serde: Serializer, message: Any) -> bytes:
-        held = _held(serde, message)
-        known = self._known.get(message.id)
-        if known is not None and known[0] == held:
-            return known[1]
+    def _list(self, serde: Serializer, messages: list[Any]) -> list[bytes]:
+        found, known, dump = [_head(len(messages))], self._known.get, serde.dumps_typed
+        for message in messages:
+            _, held = dump((type(message).__name__, message.__dict__, message.__pydantic_extra__))
+            before, data = known(message.id) or (b"", b"")
+            found.append(data if before == held else self._anew(serde, message, held))
+        return found
+
+    def _anew(self, serde: Serializer, message: Any, held: bytes) -> bytes:
         data = self.encode(serde, message)[1]
         if message.id and len(held) <= _LARGEST and _held(serde, message) == held:
             self._known[message.id] = held, data

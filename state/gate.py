@@ -22,6 +22,8 @@ def hold(gate: int, path: str) -> None:
     Raises:
         StrettoError: Somebody else held it for 30 s: a stopped process, most likely.
     """
+    if _try(gate):
+        return
     deadline = time.monotonic() + PATIENCE_SECONDS
     pause = 0.0005
     while not _try(gate):
