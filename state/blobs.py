@@ -331,10 +331,7 @@ class BlobStore:
     def _begin(self) -> None:
         self._lock.acquire()
         try:
-            table = self._open()
-            if self._failed:
-                raise stopped(self._failed)
-            table.must_be_free()
+            table = self._fit()
             hold(self._gate, self.directory)
         except BaseException:
             self._lock.release()
@@ -343,6 +340,14 @@ class BlobStore:
             table.begin()
         except BaseException as error:  # noqa: BLE001 - it is raised there; the transaction may have begun nevertheless
             self._end(error)
+
+    def _fit(self) -> Table:
+        """The table, if a transaction may begin."""
+        if self._failed:
+            raise stopped(self._failed)
+        table = self._open()
+        table.must_be_free()
+        return table
 
     def _end(self, error: BaseException | None) -> None:
         """Commit if there is no error, which is raised otherwise; leave no transaction open."""
