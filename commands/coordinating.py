@@ -1,6 +1,5 @@
 """What the coordination commands share: the log, the capacity, and how a request for a workflow is read."""
 
-import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -88,9 +87,7 @@ def reading(app: App) -> Generator[Log]:
 
 def default_capacity(app: App) -> dict[str, float]:
     """What there is if nobody said otherwise: the agents of the project's settings, and this machine."""
-    agents = load(find_project(app.project)).agents
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {"agents": agents, "cpu": os.cpu_count() or 1, "memory": memory, "workflows": 5}
+    return admission.machine(load(find_project(app.project)).agents)
 
 
 def settle(app: App, *, sleep: Callable[[float], None] = time.sleep) -> list[str]:

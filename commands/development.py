@@ -10,7 +10,7 @@ from stretto.commands.options import gates, limits, merge_policy
 from stretto.commands.preview import preview
 from stretto.commands.reply import Reply
 from stretto.graph.recipes import spec_of
-from stretto.graph.spec import PhaseSpec
+from stretto.graph.spec import Orchestrated, PhaseSpec
 from stretto.state.errors import BadInput
 from stretto.state.ids import workflow_id
 
@@ -37,6 +37,7 @@ def run(
     *,
     plan_file: str = "",
     first_plan_phase: int = 1,
+    orchestrated: Orchestrated | None = None,
     named: Any = None,
     complexity: Any = None,
 ) -> Reply:
@@ -55,5 +56,5 @@ def run(
         plan_file=plan_file,
         first_plan_phase=first_plan_phase,
         complexity=complexity,
-    )
+    ).model_copy(update={"orchestrated": orchestrated})
     return preview(spec, invocation, app) if "dry-run" in invocation.flags else launch(spec, invocation, app)

@@ -20,7 +20,7 @@ from stretto.state.view import fold
 
 LEFT = "left"
 """The key under which WORKFLOW_PAUSED names a phase that is left to other commands."""
-_EXIT = {"completed": 0, "failed": 1, "paused": 3, "cancelled": 1}
+_EXIT = {"completed": 0, "open": 0, "failed": 1, "paused": 3, "cancelled": 1}
 _SHOWN = 12
 
 
@@ -103,6 +103,8 @@ def headline(end: End) -> str:
     match result.status:
         case "completed":
             return f"{name} {_completed(end)}"
+        case "open":
+            return f"{name} {_completed(end).rstrip('.')}; it stays open for tests, documents and finalize-workflow."
         case "failed":
             return f"{name} FAILED: {one_line(result.why, 600)}"
         case "paused" if result.gate:
@@ -139,11 +141,11 @@ def _details(end: End) -> Iterator[str]:
         if end.done:
             yield _row("done", f"{_count(end.done, 'task')}; kept on {end.branch}")
         return
-    if result.status == "completed" and not (result.facts.get("merged") or end.undone):
+    if result.status in ("completed", "open") and not (result.facts.get("merged") or end.undone):
         yield _row("not merged", str(result.facts.get("reason", "")))
     if tests := result.facts.get("tests"):
         yield _row("tests", tested(tests))
-    if result.status != "completed":
+    if result.status not in ("completed", "open"):
         known = len(end.view.tasks)
         yield _row("done", f"{end.done} of {_count(known, 'task')} begun; what is finished is kept on {end.branch}")
     for number, path in enumerate(end.artifacts[:_SHOWN]):
@@ -188,6 +190,9 @@ def next_steps(end: End) -> tuple[str, ...]:
     match end.result.status:
         case "completed" if end.undone:
             return (f"{end.undone}   (brings it again)",)
+        case "open":
+            finalize = f"stretto orchestrate finalize-workflow {name} --validation=complete"
+            return ("stretto test-all --coverage-analysis", 'stretto document "…"', finalize)
         case "completed":
             merge = end.result.facts.get("command")
             return (*((str(merge),) if merge else ()), f"stretto diff {name}", f"stretto undo {name}")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from stretto.commands.app import App, require_supported
 from stretto.commands.development import run
+from stretto.commands.implement_orchestrated import FLAGS, wanted
+from stretto.commands.implement_orchestrated import phases as tracked
 from stretto.commands.inputs import committed, existing, text_of
 from stretto.commands.invocation import Invocation
 from stretto.commands.options import TEAM
@@ -12,11 +14,11 @@ from stretto.graph import recipes
 from stretto.graph.find_plan import newest_unfinished
 from stretto.graph.plan import Plan, incomplete
 from stretto.graph.plan_file import parse
-from stretto.graph.plan_tasks import tasks
+from stretto.graph.plan_tasks import PlanTasks, tasks
 from stretto.graph.spec import PhaseSpec
 from stretto.state.errors import BadInput
 
-SUPPORTED = TEAM
+SUPPORTED = TEAM | FLAGS
 
 
 def handle(invocation: Invocation, app: App) -> Reply:
@@ -29,9 +31,13 @@ def handle(invocation: Invocation, app: App) -> Reply:
     path, phase = chosen(app.project, [w.text for w in invocation.words])
     plan = parse(text_of(app.project, path, "plan"), source=path)
     first = _first(plan, path, phase)
-    phases = _phases(plan, path, first)
+    orchestrated = wanted(invocation)
+    found = _left(plan, path, first)
+    phases = tracked(plan, found) if orchestrated else _phases(found)
     committed(app, [path], "plan")
-    return run(invocation, app, plan.title, phases, plan_file=path, first_plan_phase=first)
+    return run(
+        invocation, app, plan.title, phases, plan_file=path, first_plan_phase=first, orchestrated=orchestrated
+    )
 
 
 def chosen(project: Path, words: list[str]) -> tuple[str, int | None]:
@@ -70,12 +76,16 @@ def _first(plan: Plan, path: str, phase: int | None) -> int:
     return left if phase is None else phase
 
 
-def _phases(plan: Plan, path: str, first: int) -> tuple[PhaseSpec, ...]:
-    """The phases of the workflow, with the tasks that it will take from the plan."""
-    found = tasks(plan, first).tasks
-    if not found:
+def _left(plan: Plan, path: str, first: int) -> PlanTasks:
+    """The tasks that the workflow will take from the plan."""
+    found = tasks(plan, first)
+    if not found.tasks:
         raise BadInput(
             f"Nothing is left to do in {path!r} from phase {first} on.", field="phase", allowed=[str(incomplete(plan))]
         )
+    return found
+
+
+def _phases(found: PlanTasks) -> tuple[PhaseSpec, ...]:
     implementation, *rest = recipes.implement()
-    return (implementation.model_copy(update={"tasks": found}), *rest)
+    return (implementation.model_copy(update={"tasks": found.tasks}), *rest)

@@ -6,6 +6,7 @@ nobody holds a file that another changes.
 """
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -48,6 +49,12 @@ class Picture(NamedTuple):
 
     starts: tuple[Allocation, ...]
     waits: tuple[tuple[Allocation, Decision], ...]
+
+
+def machine(agents: float) -> dict[str, float]:
+    """What there is if nobody said otherwise: so many agents, and this machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {"agents": agents, "cpu": os.cpu_count() or 1, "memory": memory, "workflows": 5}
 
 
 def capacity(database: Database, defaults: Mapping[str, float]) -> dict[str, float]:

@@ -18,6 +18,8 @@ class Board:
         self._finished = dict(finished)
         self._futures: dict[str, asyncio.Future[Outcome]] = {}
         self._draining = asyncio.Event()
+        self.put_off_some = False
+        """Whether a task waits for somebody outside."""
 
     def finished(self, task_id: str) -> Outcome | None:
         """The outcome of a task that has ended, now or before the last crash."""
@@ -32,6 +34,7 @@ class Board:
 
     def put_off(self, task_id: str) -> None:
         """Tell everybody who waits that there will be no outcome before a report has come from outside."""
+        self.put_off_some = True
         future = self._future(task_id)
         if not future.done():
             future.set_exception(Pending)

@@ -30,7 +30,8 @@ class Run:
     """One invocation of a compiled graph.
 
     `date` is the day on which the workflow began, so that a resumed run writes the same files; `expect` tells how many
-    seconds a task is expected to take; `only` names the phase after which this invocation stops.
+    seconds a task is expected to take; `only` names the phase after which this invocation stops; `capacity` is how much
+    there is of everything unless somebody chose otherwise.
     """
 
     spec: Spec
@@ -44,6 +45,7 @@ class Run:
     debug_rounds: int = 2
     only: str = ""
     expect: Callable[[Task], float] = one_second
+    capacity: Mapping[str, float] = field(default_factory=dict[str, float])
     tails: dict[str, float] = field(default_factory=dict[str, float])
 
     @property

@@ -19,7 +19,7 @@ from stretto.agents.repository import Repository, open_repository
 from stretto.agents.runner import Runner
 from stretto.agents.task import Outcome, Task
 from stretto.agents.workspace import clean
-from stretto.graph import caching, continuing, recovering
+from stretto.graph import admission, caching, continuing, recovering, tracking
 from stretto.graph.board import Board
 from stretto.graph.channels import State, tasks_of
 from stretto.graph.compiler import compile as compile_spec
@@ -111,6 +111,8 @@ class Driver:
             if created:
                 tx.put_fact(spec.workflow_id, PREFIX, self.repository.prefix)
                 continuing.link(tx, spec)
+                if spec.orchestrated and spec.orchestrated.sampling:
+                    tracking.follow(tx, spec.workflow_id, spec.orchestrated.sampling)
                 tx.set_status(spec.workflow_id, "SCHEDULED", {"start_time": "immediate"})
 
     async def drive(
@@ -282,6 +284,7 @@ class Driver:
             debug_rounds=limits.debug_rounds,
             only=self._given.phase if self._given else "",
             expect=one_second,
+            capacity=admission.machine(settings.agents),
         )
 
     async def _watch(self, fence: Fence) -> None:

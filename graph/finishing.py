@@ -16,6 +16,7 @@ from stretto.graph.plan_file import parse, tick_criteria
 from stretto.graph.plan_links import add_link, relative
 from stretto.graph.planning import CRITERION_DOCUMENTS, CRITERION_TASKS, CRITERION_TESTS
 from stretto.graph.spec import PhaseSpec
+from stretto.graph.staying_open import delivered, leave_open
 from stretto.graph.summarising import summary
 from stretto.state.units import said_seconds
 
@@ -52,13 +53,17 @@ async def finish(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
 
 
 def complete(step: Step, end: Mapping[str, Any]) -> None:
-    """The last transition, once."""
+    """The last transition, once; an orchestrated workflow stays open."""
     run = step.run
     row = run.log.workflow(run.workflow_id)
-    if row is None or row.status == "COMPLETED":
+    if row is None or row.status == "COMPLETED" or delivered(run.log.database, run.workflow_id) is not None:
         return
     tests = step.verdict("test").get("tests")
     metrics = {"success": True, "total_duration": said_seconds(elapsed(run)), "tests": tests, **end}
+    if run.spec.orchestrated:
+        with run.log.write(run.fence) as tx:
+            leave_open(tx, run.workflow_id, end)
+        return
     with run.log.write(run.fence) as tx:
         tx.set_status(run.workflow_id, "COMPLETED", phase=PHASE, data=metrics)
 

@@ -16,6 +16,7 @@ from stretto.graph.plan_file import complete_phase, parse, tick
 from stretto.graph.plan_tasks import tasks as tasks_of_plan
 from stretto.graph.spec import TaskSpec, debug_phase
 from stretto.graph.stages import Closed, artifacts, as_task, fatal, why
+from stretto.graph.track_tests import failing, with_tests
 
 
 class Implementing:
@@ -24,9 +25,9 @@ class Implementing:
     async def tasks(self, step: Step) -> Sequence[Task]:
         """What is to be done in this generation, in the order of the plan."""
         if step.number > 1:
-            return after_debugging(step)
+            return with_tests(step, after_debugging(step))
         specs = step.phase.tasks or await self._planned(step)
-        return [as_task(step, s, inputs=artifacts(step)) for s in specs]
+        return with_tests(step, [as_task(step, s, inputs=artifacts(step)) for s in specs])
 
     async def _planned(self, step: Step) -> Sequence[TaskSpec]:
         plan = await plan_at(step)
@@ -34,18 +35,27 @@ class Implementing:
 
     def started(self, step: Step, tasks: Sequence[Task]) -> tuple[Fact, ...]:
         """IMPLEMENTATION_STARTED; tracks are the tasks that wait for no other."""
-        data = {"parallel_tracks": sum(not t.after for t in tasks), "tasks": len(tasks)}
+        work = [t for t in tasks if t.prompt]
+        names = [t.name for t in step.phase.tracks]
+        at_once = sum(not t.after for t in step.phase.tracks or work)
+        data = {"parallel_tracks": at_once, "tasks": len(work), **({"tracks": names} if names else {})}
         return (Fact("IMPLEMENTATION_STARTED", step.phase.name, data),)
 
     async def close(self, step: Step) -> Closed:
         """Gather what landed in one commit for each phase of the plan, boxes ticked."""
         commits = await squash(step)
-        done = {"tasks_completed": len(step.finished), "tasks": len(step.tasks), "commits": len(commits)}
+        work = [t.task_id for t in step.tasks if t.prompt]
+        finished = [t for t in work if t in step.finished]
+        done = {"tasks_completed": len(finished), "tasks": len(work), "commits": len(commits)}
         if failure := why(step):
             events = (Fact("IMPLEMENTATION_FAILED", step.phase.name, {**done, "reason": failure}, "error"),)
             return Closed({"commits": commits}, failed=failure, curable=not fatal(step), events=events)
+        if bad := failing(step):
+            events = (Fact("IMPLEMENTATION_FAILED", step.phase.name, {**done, "reason": bad.why}, "error"),)
+            verdict = {"commits": commits, "output": bad.output}
+            return Closed(verdict, failed=bad.why, curable=bad.curable, events=events)
         return Closed(
-            {"commits": commits, "tasks": sorted(step.finished)},
+            {"commits": commits, "tasks": sorted(finished)},
             metrics=done,
             events=(Fact("IMPLEMENTATION_COMPLETED", step.phase.name, done),),
         )
@@ -66,8 +76,8 @@ async def plan_at(step: Step, *, at_head: bool = False) -> Plan | None:
 
 def after_debugging(step: Step) -> list[Task]:
     """The debugger's tasks, then whatever an earlier generation left undone, which waits for them."""
-    found = DebuggerData.model_validate(debugged(step))
-    cures = [as_task(step, _cure(t, found), inputs=artifacts(step)) for t in cures_of(step)]
+    found = debugged(step)
+    cures = [as_task(step, _cure(t, found), inputs=artifacts(step)) for t in cures_of(step)] if found else []
     undone = list(_undone(step))
     renamed = {t.task_id: step.task_id(_name(t.task_id)) for t in undone}
     first = tuple(c.task_id for c in cures)
@@ -80,7 +90,8 @@ def after_debugging(step: Step) -> list[Task]:
 
 def cures_of(step: Step) -> list[PlannedTask]:
     """The debugger's tasks. One that bears the name of a task that is still to be done gets another."""
-    tasks = DebuggerData.model_validate(debugged(step)).tasks
+    found = debugged(step)
+    tasks = found.tasks if found else ()
     taken = {_name(t.task_id) for t in _undone(step)}
     names = {t.id: f"cure-{t.id}" if t.id in taken else t.id for t in tasks}
     return [
@@ -88,10 +99,11 @@ def cures_of(step: Step) -> list[PlannedTask]:
     ]
 
 
-def debugged(step: Step) -> dict[str, Any]:
-    """What the debug round before this generation found."""
+def debugged(step: Step) -> DebuggerData | None:
+    """What the debug round before this generation found; None if a person's resume began it."""
     key = step_key(debug_phase(step.spec, step.phase.name), step.number - 1)
-    return dict(step.state["verdicts"][key]["data"])
+    found = step.state["verdicts"].get(key, {}).get("data")
+    return DebuggerData.model_validate(found) if found else None
 
 
 def _cure(task: PlannedTask, found: DebuggerData) -> TaskSpec:
@@ -112,7 +124,7 @@ def _undone(step: Step) -> Iterator[Task]:
     """Tasks of the newest earlier generation that have no completed outcome."""
     for number in range(step.number - 1, 0, -1):
         if earlier := tasks_of(step.state, step_key(step.phase, number)):
-            yield from (t for t in earlier if not _completed(step, t.task_id))
+            yield from (t for t in earlier if t.prompt and not _completed(step, t.task_id))
             return
 
 
@@ -142,7 +154,7 @@ async def squash(step: Step) -> list[str]:
 
 async def _groups(step: Step) -> AsyncIterator[Group]:
     """The cures, since others build on them; then a group for each phase of the plan, with its ticks; then the rest."""
-    done = {_name(t): t for t in step.finished}
+    done = {_name(t.task_id): t.task_id for t in step.tasks if t.prompt and t.task_id in step.finished}
     key = _key(step) + hashlib.sha256(repr(sorted(done)).encode()).hexdigest()[:12]
     if cures := _cures(step) & done.keys():
         yield Group(message=shorten(_fix(step)), key=f"{key}/cures", tasks=frozenset(map(done.pop, cures)))
@@ -179,7 +191,8 @@ def _cures(step: Step) -> set[str]:
 
 
 def _fix(step: Step) -> str:
-    cures = DebuggerData.model_validate(debugged(step)).tasks
+    found = debugged(step)
+    cures = found.tasks if found else ()
     return f"fix: {'; '.join(_inner(t.title) for t in cures)}"
 
 

@@ -13,6 +13,7 @@ from langgraph.types import Send, interrupt
 
 from stretto.agents.executor import Drained, Pending
 from stretto.agents.task import Outcome, Task, failed
+from stretto.graph import track_running
 from stretto.graph.channels import Json, State, generation, step_key, stored
 from stretto.graph.context import Fact, Run, Step, tails_of
 from stretto.graph.spec import PhaseSpec, TaskSpec
@@ -89,6 +90,7 @@ async def _execute(run: Run, mine: Task) -> Outcome:
     inputs = {name: await run.board.outcome(name) for name in mine.after}
     if broken := [name for name, outcome in inputs.items() if outcome.status != "completed"]:
         return _told(run, mine, failed(f"not started, since {', '.join(broken)} failed"))
+    await track_running.enter(run, mine)
     async with run.slots.slot(math.inf if run.executor.ahead(mine) else run.tails.get(mine.task_id, 0.0)):
         if run.board.draining:
             raise Drained
@@ -118,6 +120,7 @@ def record(run: Run, mine: Task, outcome: Outcome) -> None:
             tx.record_outcome(
                 run.workflow_id, mine.task_id, attempt, body, "TASK_FAILED", mine.phase, facts, severity="error"
             )
+        track_running.ended(tx, run, mine, outcome)
 
 
 NOTHING_USED = {"input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0}
@@ -152,6 +155,9 @@ def _failed(run: Run, step: Step, closed: Closed) -> int:
     name = step.phase.name
     reason = {"phase_id": name, "failure_reason": closed.failed, "partial_results": sorted(step.finished)}
     run.emit(f"failed:{step.key}:{tries}", *closed.events, Fact("PHASE_FAILED", name, reason, "error"))
+    if step.phase.tracks:
+        with run.log.write(run.fence) as tx:
+            track_running.release(tx, run, "", f"{name} failed")
     return tries
 
 
@@ -171,7 +177,7 @@ def halt(phase: PhaseSpec) -> Node:
         step = step_of(phase, state, runtime.context)
         verdict = state["verdicts"].get(step.key, {})
         interrupt({"halt": phase.name, "why": verdict.get("why", "")})
-        return {"rounds": state["rounds"] + 1} if phase.kind == "test" else {}
+        return {"rounds": state["rounds"] + 1} if phase.kind == "test" or phase.tracks else {}
 
     return halted
 

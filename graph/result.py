@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from stretto.graph.staying_open import WHY, delivered
 from stretto.state import store
 from stretto.state.log import Log
 
-End = Literal["completed", "failed", "paused", "cancelled"]
+End = Literal["completed", "open", "failed", "paused", "cancelled"]
 
 
 class Result(NamedTuple):
@@ -39,7 +40,7 @@ class Place(NamedTuple):
 
 
 def end_of(workflow_id: str, log: Log, before: int) -> Result:
-    """The result of a workflow that has completed, with the events written after `before`."""
+    """The result of a workflow that has completed, or stays open; with the events written after `before`."""
     facts: dict[str, Any] = {}
     written: list[str] = []
     for event in log.events(workflow_id):
@@ -47,4 +48,7 @@ def end_of(workflow_id: str, log: Log, before: int) -> Result:
             facts = dict(event.data)
         if event.seq > before:
             written.append(event.event_id)
+    delivery = delivered(log.database, workflow_id)
+    if delivery is not None:
+        return Result(workflow_id, "open", WHY, facts=delivery, events=tuple(written))
     return Result(workflow_id, "completed", facts=facts, events=tuple(written))

@@ -24,6 +24,7 @@ from stretto.graph.driver import LIMITS, PREFIX, Driver
 from stretto.graph.entry import Answer, Given
 from stretto.graph.result import Place, Result, end_of
 from stretto.graph.spec import Limits, Spec, validate
+from stretto.graph.staying_open import delivered
 from stretto.state.errors import InvalidTransition, NotFound
 from stretto.state.log import Log
 from stretto.state.rows import WorkflowRow
@@ -143,7 +144,7 @@ async def resume(
 
 
 def find(workflow_id: str, place: Place) -> tuple[WorkflowRow, Result | None]:
-    """The row of a workflow, and its result if it has completed.
+    """The row of a workflow, and its result if its driver has nothing left to do.
 
     Raises:
         NotFound: There is none; the message lists those that exist.
@@ -157,7 +158,8 @@ def find(workflow_id: str, place: Place) -> tuple[WorkflowRow, Result | None]:
         )
     with log:
         if row := log.workflow(workflow_id):
-            return row, end_of(workflow_id, log, log.last_seq()) if row.status == "COMPLETED" else None
+            over = row.status == "COMPLETED" or delivered(log.database, workflow_id) is not None
+            return row, end_of(workflow_id, log, log.last_seq()) if over else None
         known = [w.id for w in reversed(log.newest_workflows(8))]
     raise NotFound(f"There is no workflow {workflow_id!r} in this store.", field="workflow_id", allowed=known)
 

@@ -41,6 +41,20 @@ class TaskSpec(Frozen):
     budget: Budget = Budget()
 
 
+class Track(Frozen):
+    """A phase of a plan, as a part of an `implement` phase that begins and ends by itself.
+
+    `number` is the plan's, `tasks` are names of tasks of the phase, `after` the tracks whose tasks those wait for.
+    `checks` prove it when its tasks are done; without any, the project's own tests do.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")
+    number: int = Field(ge=1)
+    tasks: tuple[str, ...]
+    after: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+
+
 class PhaseSpec(Frozen):
     """One phase. `after` empty means: after the phase listed before it.
 
@@ -52,6 +66,7 @@ class PhaseSpec(Frozen):
     after: tuple[str, ...] = ()
     tasks: tuple[TaskSpec, ...] = ()
     links: bool = False
+    tracks: tuple[Track, ...] = ()
 
 
 class Limits(Frozen):
@@ -75,6 +90,17 @@ class Continuation(Frozen):
     inherited: tuple[str, ...] = ()
 
 
+class Orchestrated(Frozen):
+    """A workflow whose tracks end and which stays open, until other commands have tested and documented its work.
+
+    `agents` adaptive: each track asks the ledger for its agents when it begins, and gives them back when it ends.
+    `sampling`: how its figures are tracked while it runs; see `graph.tracking`.
+    """
+
+    agents: Literal["", "adaptive"] = ""
+    sampling: Literal["", "adaptive", "full"] = ""
+
+
 class Spec(Frozen):
     """One workflow, before it runs.
 
@@ -96,6 +122,7 @@ class Spec(Frozen):
     limits: Limits = Limits()
     continues: Continuation | None = None
     leave: tuple[str, ...] = ()
+    orchestrated: Orchestrated | None = None
 
     def phase(self, name: str) -> PhaseSpec:
         """The phase of this name. KeyError if there is none."""
