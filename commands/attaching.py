@@ -7,10 +7,13 @@ from stretto.commands.app import App
 from stretto.commands.coordinating import open_log
 from stretto.commands.invocation import Invocation
 from stretto.commands.workflows import find
+from stretto.graph.staying_open import open_workflows
+from stretto.state.errors import BadInput
 from stretto.state.log import Log
-from stretto.state.machine import FINAL, STATUSES
+from stretto.state.machine import ACTIVE
 
 PHASE = "testing"
+_MOST = 20
 MEASURED = "measured"
 """The fact that keeps the figures which were recorded for a workflow."""
 
@@ -23,10 +26,13 @@ class Attached(NamedTuple):
 
 
 def attach(invocation: Invocation, app: App) -> Attached:
-    """`--workflow-context`, or the newest workflow of the project that has not ended.
+    """`--workflow-context`, or the open workflow of the project.
+
+    One whose work is delivered and waits to be tested comes before those that have not come so far.
 
     Raises:
         NotFound: There is no workflow of that id.
+        BadInput: Several are open, and nobody says which is meant.
     """
     if given := invocation.flags.get("workflow-context"):
         log, row = find(app, str(given), field="--workflow-context")
@@ -36,11 +42,20 @@ def attach(invocation: Invocation, app: App) -> Attached:
     if found is None:
         return Attached()
     with found as log:
-        open_ = log.newest_workflows(2, [s for s in STATUSES if s not in FINAL])
+        going = [row.id for row in log.newest_workflows(_MOST, ACTIVE)]
+        open_ = open_workflows(log) or going
     if not open_:
         return Attached()
-    more = " (the newest of several that are open; --workflow-context=ID names another)" if open_[1:] else ""
-    return Attached(open_[0].id, f"No --workflow-context was given: recorded for {open_[0].id}, which is open{more}.")
+    if open_[1:]:
+        raise BadInput(
+            f"{len(open_)} workflows are open. For which of them is this?",
+            field="--workflow-context",
+            allowed=open_,
+            next_steps=(f"… --workflow-context={open_[0]}",),
+        )
+    others = [name for name in going if name != open_[0]]
+    more = f" and waits for this; also going on: {', '.join(others)}" if others else ""
+    return Attached(open_[0], f"No --workflow-context was given: recorded for {open_[0]}, which is open{more}.")
 
 
 def record(app: App, to: Attached, figures: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,7 +9,9 @@ from stretto.commands.invocation import Invocation
 from stretto.commands.options import WORK
 from stretto.commands.reply import Reply
 from stretto.graph import recipes
+from stretto.graph.staying_open import open_workflows
 from stretto.state.errors import BadInput
+from stretto.state.log import Log
 
 SUPPORTED = WORK | {"scope", "cross-reference", "audience", "workflow-context"}
 ANYWHERE = "comprehensive"
@@ -34,13 +36,21 @@ def handle(invocation: Invocation, app: App) -> Reply:
         links="cross-reference" in invocation.flags,
         about=f"Write for {audience}." if audience else "",
     )
-    beside = "dry-run" not in invocation.flags and "workflow-context" in invocation.flags
-    to = attach(invocation, app) if beside else Attached()
+    to = Attached() if "dry-run" in invocation.flags else _beside(invocation, app)
     done = run(invocation, app, change, phases)
     if not to.workflow_id:
         return done
     events = record(app, to, {"documented": done.workflow_id, "documentation": str(done.result.get("status"))})
     return done._replace(text=f"{done.text}\n{to.notice}", events=(*done.events, *events))
+
+
+def _beside(invocation: Invocation, app: App) -> Attached:
+    """The workflow that is named, or the one that stays open to be documented. Documents may be for none at all."""
+    if "workflow-context" in invocation.flags or (found := Log.find(app.state)) is None:
+        return attach(invocation, app) if "workflow-context" in invocation.flags else Attached()
+    with found as log:
+        waits = open_workflows(log)
+    return attach(invocation, app) if waits else Attached()
 
 
 def _within(app: App, scope: str) -> str:

@@ -13,8 +13,10 @@ from stretto.commands.coordinating import reading, writing
 from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
 from stretto.commands.test import DEFAULT_SECONDS, examine
-from stretto.graph import coordination
+from stretto.graph import coordination, staying_open
 from stretto.graph.doc_links import targets
+from stretto.graph.spec import Spec
+from stretto.graph.tracks import tracks_of
 from stretto.state.errors import BadInput, InvalidTransition
 from stretto.state.log import Log
 from stretto.state.rows import WorkflowRow
@@ -42,7 +44,7 @@ class Criterion(NamedTuple):
 
 
 def finalize(invocation: Invocation, app: App) -> Reply:
-    """Complete a coordinated workflow if what the level asks for holds; else name what does not, and change nothing.
+    """Complete a workflow that stays open if what the level asks for holds; else name what does not, change nothing.
 
     Raises:
         InvalidTransition: Its driver has not completed it, or it cannot be completed as it stands.
@@ -62,7 +64,8 @@ def finalize(invocation: Invocation, app: App) -> Reply:
                 row.id,
                 next_steps=(f"stretto workflow-status {row.id}",),
             )
-        if row.runner != coordination.RUNNER:
+        stands = staying_open.delivered(log.database, row.id) is not None
+        if row.runner != coordination.RUNNER and not stands:
             raise InvalidTransition(
                 f"{row.id!r} is {row.status}; the runner {row.runner!r} drives it, and completes it when it is done.",
                 field="status",
@@ -85,7 +88,8 @@ def finalize(invocation: Invocation, app: App) -> Reply:
         )
     with writing(app) as desk:
         row = coordination.row_of(desk.tx, row.id)
-        coordination.complete(desk.tx, row, {"validation": level, "criteria": {c.name: c.evidence for c in found}})
+        end = staying_open.close if stands else coordination.complete
+        end(desk.tx, row, {"validation": level, "criteria": {c.name: c.evidence for c in found}})
         desk.admit()
     return Reply(
         "orchestrate",
@@ -108,16 +112,25 @@ def _unneeded(one: Criterion) -> str:
 
 
 def _criteria(app: App, log: Log, row: WorkflowRow, needed: Iterable[str]) -> list[Criterion]:
-    view = coordination.view_of(log.glance(), row.id)
-    left = coordination.unfinished(row, view)
-    phases = [p.name for p in coordination.coordinated(row).phases]
     said = {
-        "phases": (not left, f"not done: {', '.join(left)}" if left else f"done: {', '.join(phases)}"),
+        "phases": _phases(log, row),
         "tests": tests_pass(app),
         "documentation": documented(log, row),
         "links": asyncio.run(links_resolve(app)),
     }
     return [Criterion(name, *said[name], name in needed) for name in CRITERIA]
+
+
+def _phases(log: Log, row: WorkflowRow) -> tuple[bool, str]:
+    """The phases of a coordinated workflow; the tracks of one that was driven, and stays open."""
+    view = coordination.view_of(log.glance(), row.id)
+    if row.runner == coordination.RUNNER:
+        names = [p.name for p in coordination.coordinated(row).phases]
+        left = coordination.unfinished(row, view)
+    else:
+        names = [t.name for t in tracks_of(Spec.model_validate(row.spec))]
+        left = tuple(n for n in names if n not in view.phases or view.phases[n].state not in coordination.DONE)
+    return not left, f"not done: {', '.join(left)}" if left else f"done: {', '.join(names)}"
 
 
 def tests_pass(app: App) -> tuple[bool, str]:

@@ -35,9 +35,7 @@ def handle(invocation: Invocation, app: App) -> Reply:
     found = _left(plan, path, first)
     phases = tracked(plan, found) if orchestrated else _phases(found)
     committed(app, [path], "plan")
-    return run(
-        invocation, app, plan.title, phases, plan_file=path, first_plan_phase=first, orchestrated=orchestrated
-    )
+    return run(invocation, app, plan.title, phases, plan_file=path, first_plan_phase=first, orchestrated=orchestrated)
 
 
 def chosen(project: Path, words: list[str]) -> tuple[str, int | None]:

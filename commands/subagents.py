@@ -1,6 +1,7 @@
 """/subagents: the given tasks as parallel agents, each in its own workspace, landed one at a time."""
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from stretto.commands import bringing
@@ -13,6 +14,7 @@ from stretto.commands.invocation import Invocation
 from stretto.commands.options import TEAM
 from stretto.commands.reply import Reply
 from stretto.commands.safe import one_line
+from stretto.commands.track_tasks import join, joined
 from stretto.graph import recipes
 from stretto.graph.coordination import RUNNER
 from stretto.graph.deciding import Decision, decide, ordered_by_files, specialised
@@ -57,14 +59,17 @@ def handle(invocation: Invocation, app: App) -> Reply:
     """
     if invocation.operation == "configure":
         return configure(invocation, app)
-    require_supported(invocation, SUPPORTED)
     if len(invocation.json) != 2:
         raise BadInput(
             "/subagents takes a context object and a list of tasks.",
             field="tasks",
             next_steps=("""stretto subagents '{"phase": "research"}' '[{"command": "/report", "topic": "…"}]'""",),
         )
-    context, tasks = checked(invocation.json[0], invocation.json[1])
+    context, tasks = read(invocation.json[0], invocation.json[1])
+    if to := joined(app, context, tasks):
+        return join(invocation, app, context, tasks, to)
+    require_supported(invocation, SUPPORTED)
+    ordered(context, tasks)
     reads = [existing(app.project, context[k], f"context.{k}") for k in ("plan_file", "standards_file") if k in context]
     committed(app, reads, "context")
     name = one_line(context.get("name") or context.get("phase") or "subagents", 100)
@@ -142,6 +147,17 @@ def _linked(done: Reply, app: App, parent: str) -> Reply:
 
 
 def checked(context: Any, tasks: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The two arguments of a run of its own. See `read` and `ordered`.
+
+    Raises:
+        BadInput: A key is not known, or nobody says what depends on what.
+    """
+    about, found = read(context, tasks)
+    ordered(about, found)
+    return about, found
+
+
+def read(context: Any, tasks: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The two arguments, each key known.
 
     Raises:
@@ -154,13 +170,22 @@ def checked(context: Any, tasks: Any) -> tuple[dict[str, Any], list[dict[str, An
     way = about.get("coordination", "parallel")
     if way not in COORDINATION:
         raise BadInput(f"There is no coordination {way!r}.", field="context.coordination", allowed=COORDINATION)
-    if way == "dependency_aware" and len(found) > 1 and not any(t.get("dependencies") or t.get("files") for t in found):
+    return about, found
+
+
+def ordered(context: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> None:
+    """Where dependencies shall count, there are some, or files to infer them from.
+
+    Raises:
+        BadInput: There are neither.
+    """
+    aware = context.get("coordination") == "dependency_aware"
+    if aware and len(tasks) > 1 and not any(t.get("dependencies") or t.get("files") for t in tasks):
         raise BadInput(
             "dependency_aware has to know what depends on what: give 'dependencies', or the 'files' of each task.",
             field="tasks",
             allowed=("dependencies", "files"),
         )
-    return about, found
 
 
 def _object(value: Any, allowed: tuple[str, ...], field: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any
 
 from stretto.agents import reading
 from stretto.agents.data import DebuggerData, PlannedTask

@@ -28,9 +28,7 @@ def with_tests(step: Step, tasks: Sequence[Task]) -> list[Task]:
 
 def _tests(step: Step, track: Track, tasks: Sequence[Task]) -> Task:
     """After the track's own tasks; after a debug round, behind all that cures."""
-    spec = TaskSpec(
-        id=PREFIX + track.name, title=f"Test {track.name}", role="tester", prompt="", checks=track.checks
-    )
+    spec = TaskSpec(id=PREFIX + track.name, title=f"Test {track.name}", role="tester", prompt="", checks=track.checks)
     mine = [t.task_id for t in tasks if name_of(t.task_id) in track.tasks]
     after = mine if mine and step.number == 1 else [t.task_id for t in tasks]
     return as_task(step, spec).model_copy(update={"after": tuple(after)})
