@@ -58,6 +58,16 @@ def attach(invocation: Invocation, app: App) -> Attached:
     return Attached(open_[0], f"No --workflow-context was given: recorded for {open_[0]}, which is open{more}.")
 
 
+def began_at(app: App, to: Attached) -> str:
+    """The commit at which a driven workflow began; empty for any other."""
+    found = Log.find(app.state) if to.workflow_id else None
+    if found is None:
+        return ""
+    with found as log:
+        started = (e for e in log.events(to.workflow_id) if e.type == "WORKFLOW_STARTED")
+        return next((str(e.data.get("base", "")) for e in started), "")
+
+
 def record(app: App, to: Attached, figures: Mapping[str, Any]) -> tuple[str, ...]:
     """Write METRICS_RECORDED with these figures, and TESTING_COMPLETED once both coverage and a scan are known."""
     if not to.workflow_id:

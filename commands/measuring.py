@@ -66,12 +66,19 @@ async def _run(place: Place, command: str) -> dict[str, Any]:
     return result_data(report.results[0])
 
 
-async def areas(place: Place, coverage: Coverage | None) -> dict[str, Any]:
-    """The folders with changed files: what git has in no commit yet, else what the last commit changed."""
+async def areas(place: Place, coverage: Coverage | None, base: str = "") -> dict[str, Any]:
+    """The folders with changed files: what git has in no commit yet, else what the last commit changed.
+
+    With a `base`, the commit at which a workflow began: what has changed since, too.
+    """
     since = "not committed"
     files = await _git(place, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", ".")
     changed = [entry[3:] for entry in files or () if entry]
-    if files is not None and not changed:
+    if files is not None and base:
+        since = f"since {base[:12]}, where the workflow began"
+        done = ("diff", "--name-only", "--no-renames", "-z", base, "HEAD", "--", ".")
+        changed = [*{*changed, *(f for f in await _git(place, *done) or () if f)}]
+    elif files is not None and not changed:
         since = "last commit"
         show = ("show", "--format=", "--name-only", "--no-renames", "-z", "HEAD", "--", ".")
         changed = [f for f in await _git(place, *show) or () if f]

@@ -16,7 +16,7 @@ from stretto.agents.environment import find_environment
 from stretto.agents.process import run as execute
 from stretto.agents.proof import as_data, summary
 from stretto.commands.app import App, require_supported
-from stretto.commands.attaching import Attached, attach, record
+from stretto.commands.attaching import Attached, attach, began_at, record
 from stretto.commands.development import one_text
 from stretto.commands.invocation import Invocation
 from stretto.commands.launch import settings_of
@@ -56,7 +56,8 @@ def run_tests(invocation: Invocation, app: App, target: str, wanted: AbstractSet
     """
     to = attach(invocation, app) if wanted or "workflow-context" in invocation.flags else Attached()
     limit = seconds(str(invocation.flags["timeout"]), "--timeout") if "timeout" in invocation.flags else DEFAULT_SECONDS
-    report, measured = asyncio.run(examine(app, target, limit, wanted))
+    base = began_at(app, to) if "areas" in wanted else ""
+    report, measured = asyncio.run(examine(app, target, limit, wanted, base))
     command = report.results[0].command
     bench: Any = measured.get("performance")
     slow = isinstance(bench, dict) and bool(cast("dict[str, Any]", bench)["problem"])
@@ -86,9 +87,9 @@ def _brief(measured: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def examine(
-    app: App, target: str, limit: float, wanted: AbstractSet[str] = frozenset()
+    app: App, target: str, limit: float, wanted: AbstractSet[str] = frozenset(), base: str = ""
 ) -> tuple[CheckReport, dict[str, Any]]:
-    """Run the tests of a target, and measure what is wanted.
+    """Run the tests of a target, and measure what is wanted; `base` as for `areas`.
 
     Raises:
         BadInput: There is no way to test it.
@@ -125,7 +126,7 @@ async def examine(
     if "kinds" in wanted:
         measured["kinds"] = await kinds(place, found.command, command.removeprefix(found.command).strip())
     if "areas" in wanted:
-        measured["affected_areas"] = await areas(place, coverage)
+        measured["affected_areas"] = await areas(place, coverage, base)
     if "performance" in wanted:
         measured["performance"] = await benchmarks(place)
     return report, measured
