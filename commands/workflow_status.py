@@ -103,8 +103,14 @@ def _one(log: Log, row: WorkflowRow, app: App, detailed: bool, *, depends: bool 
 
         more, told = dependencies(log, row)
         lines, body = [*lines, *more], {**body, **told}
-    steps = (f"{undone}   (brings it again)",) if undone else _next(row, driven, _gate(view))
+    steps = (f"{undone}   (brings it again)",) if undone else _next(row, driven, _gate(view), _open(view))
     return Reply("workflow-status", "\n".join(lines), body, workflow_id=row.id, next_steps=steps)
+
+
+def _open(view: WorkflowView) -> bool:
+    """Whether its tracks have ended, and it waits for what others do."""
+    stops = [e for e in view.last if e.type == "WORKFLOW_PAUSED"]
+    return view.status == "PAUSED" and bool(stops) and stops[-1].data.get("current_state") == "open"
 
 
 def _gate(view: WorkflowView) -> bool:
@@ -194,7 +200,7 @@ def _word(body: Mapping[str, Any]) -> str:
     return f"{body['status']}{more}"
 
 
-def _next(row: WorkflowRow, driver: str | None, gate: bool) -> tuple[str, ...]:
+def _next(row: WorkflowRow, driver: str | None, gate: bool, stays: bool) -> tuple[str, ...]:
     if row.runner == COORDINATED:
         begin = (f"stretto coordination-hub start {row.id}",) if row.status == "SCHEDULED" else ()
         return (*begin, f"stretto events {row.id}")
@@ -205,4 +211,6 @@ def _next(row: WorkflowRow, driver: str | None, gate: bool) -> tuple[str, ...]:
         return (f"stretto diff {row.id}", f"stretto undo {row.id}")
     if gate:
         return (f"stretto diff {row.id}", f"{again} --approve", f'{again} --reject "why"')
+    if stays:
+        return (f"stretto orchestrate finalize-workflow {row.id} --validation=complete", f"stretto diff {row.id}")
     return (again, f"stretto diff {row.id}")
