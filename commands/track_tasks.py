@@ -55,7 +55,9 @@ def _matched(tracks: Sequence[Track], tasks: Sequence[Mapping[str, Any]]) -> tup
     for i, task in enumerate(tasks):
         track = _track(tracks, task, f"tasks[{i}]")
         if track in matched:
-            raise BadInput(f"Two tasks are track {track.number} ({track.name}).", field=f"tasks[{i}].phase")
+            raise BadInput(
+                f"tasks[{i}].phase: two tasks are track {track.number} ({track.name}).", field=f"tasks[{i}].phase"
+            )
         matched.append(track)
     return tuple(matched)
 
@@ -63,17 +65,19 @@ def _matched(tracks: Sequence[Track], tasks: Sequence[Mapping[str, Any]]) -> tup
 def _track(tracks: Sequence[Track], task: Mapping[str, Any], field: str) -> Track:
     """By the number of the plan's phase, else by the words of its scope."""
     if (command := str(task.get("command", COMMAND))) != COMMAND:
-        raise BadInput(f"{field} is {command!r}, and no track.", field=f"{field}.command", allowed=(COMMAND,))
+        raise BadInput(f"{field}.command is {command!r}, and no track.", field=f"{field}.command", allowed=(COMMAND,))
     if said := next((k for k in task if k not in KEYS), None):
-        raise BadInput(f"The plan says {said!r} of its tracks; leave it out.", field=f"{field}.{said}", allowed=KEYS)
+        raise BadInput(
+            f"{field}.{said}: the plan says that of its tracks; leave it out.", field=f"{field}.{said}", allowed=KEYS
+        )
     allowed = [f"{t.number} ({t.name})" for t in tracks]
     if "phase" in task:
         found = [t for t in tracks if str(task["phase"]) in (str(t.number), t.name)]
-        asked = f"There is no track {task['phase']!r}."
+        asked = f"{field}.phase: there is no track {task['phase']!r}."
     else:
         words = set(re.findall(r"[a-z0-9]+", str(task.get("scope") or task.get("description") or "").lower()))
         found = [t for t in tracks if set(re.findall(r"[a-z0-9]+", t.name)) <= words]
-        asked = "No track, or more than one, is what this scope names."
+        asked = f"{field}.phase: no track, or more than one, is what this scope names."
     if len(found) != 1:
         raise BadInput(asked, field=f"{field}.phase", allowed=allowed)
     return found[0]
