@@ -10,6 +10,8 @@ import pytest
 
 from stretto.state.digest import sha256
 from tests.commands.door import Project
+from tests.commands.host import PLAN as HOST_PLAN
+from tests.commands.host import Host, orders_of, task, wrote
 
 WHERE = "specs/plans/001_arithmetic.md"
 PLAN = """# Arithmetic Implementation Plan
@@ -278,3 +280,20 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_written(
 
     assert (ran.code, ran.json["error"]["details"]["field"]) == (2, field)
     assert not project.store.exists()
+
+
+def test_inside_an_assistant_no_order_is_handed_out_for_what_was_done_before(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.agent(wrote("T1", "T2"))
+    host = Host(project, monkeypatch)
+    enable(project)
+    first = host.finish(host.implement(task("T1"), task("T2"), flags=("--merge=never",)))
+
+    second = host.drive("implement", HOST_PLAN, "--workflow-id=again_002", "--merge=never")
+
+    assert (first.code, second.code) == (0, 0), second.out
+    assert second.json["result"]["status"] == "completed"
+    assert orders_of(second) == []
+    assert reused(project, "again_002") == BOTH
+    assert host.standing() == {}
