@@ -95,9 +95,12 @@ def work_conserving(jobs: Sequence[tuple[str, int, int]]) -> float:
     return used / (AGENTS * (minute - 1))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_utilisation_is_that_of_a_work_conserving_schedule_of_the_same_tasks(scene: Scene, seed: int) -> None:
-    jobs = tasks(seed, agents=(1,))
+@pytest.mark.parametrize(("seed", "sizes"), [(0, (1,)), (1, (1,)), (2, (1, 2)), (3, (1, 2)), (4, (1, 2, 3))])
+def test_utilisation_is_that_of_a_work_conserving_schedule_of_the_same_tasks(
+    scene: Scene, seed: int, sizes: tuple[int, ...]
+) -> None:
+    """Of the same tasks in the order in which they were admitted, on paper: an agent left idle would show."""
+    jobs = tasks(seed, agents=sizes)
     for name, agents, minutes in jobs:
         scene.create(name, phases=["work"], resource_requirements={"agents": agents, "duration": f"{minutes}m"})
     begun = scene.now
