@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from stretto.agents.commits import FILE, PROGRAM, Difference, differences
@@ -39,14 +39,20 @@ def _parents(path: str) -> Iterator[str]:
     return (str(p) for p in PurePosixPath(path).parents if str(p) != ".")
 
 
-async def remember(git: Git, base: str, tip: str, folder: Path) -> None:
-    """Write to `folder` what the merge of `base`..`tip` would lose of the checkout."""
+async def made(git: Git, base: str, tip: str, folder: Path) -> set[str]:
+    """The folders that a merge of `base`..`tip` has made, going by what was remembered in `folder` before it."""
+    known: dict[str, int] = json.loads((folder / _RECORD).read_text("utf-8"))["folders"]
+    return {parent for d in await differences(git, base, tip) for parent in _parents(d.path)} - known.keys()
+
+
+async def remember(git: Git, base: str, tip: str, folder: Path, ours: Collection[str] = ()) -> None:
+    """Write to `folder` what the merge of `base`..`tip` would lose of the checkout; the folders `ours` are no loss."""
     changed = await differences(git, base, tip)
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True, mode=0o700)
     record = {
-        "folders": _folders(git.root, changed),
+        "folders": {path: mode for path, mode in _folders(git.root, changed).items() if path not in ours},
         "modes": _modes(git.root, changed),
         "bytes": await _odd_bytes(git, changed, fresh),
     }

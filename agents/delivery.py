@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from stretto.agents import checkout
+from stretto.agents.commits import differences
 from stretto.agents.filelock import file_lock
 from stretto.agents.git import Git, GitError
 from stretto.agents.refs import (
@@ -79,10 +80,39 @@ async def finish(git: Git, store: Path, start: Start, policy: Policy) -> Finish:
             return Finish(False, last, "Nobody asked to merge it (merge=never).", command)
         if reason := await _obstacle(git, store, start, last):
             return Finish(False, last, reason, command)
-        await checkout.remember(git, start.base, last, _record(store, start.workflow_id))
+        record, ours = _record(store, start.workflow_id), set[str]()
+        if (part := await git.commit_at(_delivered(start))) and await git.commit_at("HEAD") == part:
+            ours = await checkout.made(git, start.base, part, record)
+        await checkout.remember(git, start.base, last, record, ours)
         if refusal := await _merge(git, last):
             return Finish(False, last, refusal, command)
         return await _merged(git, start, last)
+
+
+async def deliver(git: Git, store: Path, start: Start) -> Finish:
+    """Bring the checkout to where a workflow stands that goes on later, if all it did so far is to add files.
+
+    Its branch stays, and so does where it began: `undo` takes this back, too. Doing it again changes nothing.
+    """
+    async with _checkout_lock(store):
+        last = await tip(git, start.workflow_id)
+        if start.branch is not None and await _contains(git, f"refs/heads/{start.branch}", last):
+            return Finish(True, last)
+        command = _command(git, "merge", branch_name(start.workflow_id))
+        if any(change.old for change in await differences(git, start.base, last)):
+            return Finish(False, last, "It has changed files, and is not done yet.", command)
+        if reason := await _obstacle(git, store, start, last):
+            return Finish(False, last, reason, command)
+        await checkout.remember(git, start.base, last, _record(store, start.workflow_id))
+        if refusal := await _merge(git, last):
+            return Finish(False, last, refusal, command)
+        await move(git, Move(_delivered(start), last))
+        return Finish(True, last)
+
+
+def _delivered(start: Start) -> str:
+    """The ref of what was brought to the checkout before the end."""
+    return own_ref(start.workflow_id, "delivered")
 
 
 def _checkout_lock(store: Path) -> AbstractAsyncContextManager[None]:
@@ -124,12 +154,13 @@ async def _obstacle(git: Git, store: Path, start: Start, last: str) -> str:
     here = await _branch_here(git)
     if here != start.branch:
         return f"The workflow began on {start.branch!r}, and {here or 'a detached HEAD'} is checked out now."
-    if await git.commit_at("HEAD") != start.base:
+    head = await git.commit_at("HEAD")
+    if head is None or head not in (start.base, await git.commit_at(_delivered(start))):
         count = await git.line("rev-list", "--count", f"{start.base}..HEAD")
         return f"{start.branch!r} has moved since the workflow began, by {count} commits."
     if dirty := await changed_files(git, store, untracked=False):
         return f"The checkout has uncommitted changes: {listed(dirty)}."
-    if blocking := await checkout.in_the_way(git, start.base, last):
+    if blocking := await checkout.in_the_way(git, head, last):
         return f"Files that git does not know are in the way: {listed(blocking)}."
     return ""
 
@@ -152,7 +183,8 @@ async def undo(git: Git, store: Path, start: Start) -> Undone:
         last = await tip(git, start.workflow_id)
         await _not_checked_out(git, start)
         merged = last != start.base and await _is_merged(git, start, last)
-        restored = merged and await _take_back(git, store, start, last)
+        there = last if merged else await git.commit_at(_delivered(start))
+        restored = there is not None and await _take_back(git, store, start, there)
         await _keep_undone(git, start, last)
         return Undone(last, start.base, restored, _get_back(git, start.workflow_id))
 
@@ -162,7 +194,7 @@ def _get_back(git: Git, workflow_id: str) -> str:
 
 
 async def _keep_undone(git: Git, start: Start, last: str) -> None:
-    drop = [branch_ref(start.workflow_id), own_ref(start.workflow_id, "done")]
+    drop = [branch_ref(start.workflow_id), own_ref(start.workflow_id, "done"), _delivered(start)]
     there = [ref for ref in drop if await git.commit_at(ref)]
     await move(git, Move(own_ref(start.workflow_id, "undone"), last), *(Move(ref, None) for ref in there))
 

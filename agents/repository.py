@@ -148,6 +148,10 @@ class Repository:
         start = await self.started(workflow_id)
         return await delivery.finish(self.git, self.store, start, policy)
 
+    async def deliver(self, workflow_id: str) -> Finish:
+        """Merge what the workflow has added so far in the user's checkout, or say why not; it can go on afterwards."""
+        return await delivery.deliver(self.git, self.store, await self.started(workflow_id))
+
     async def undo(self, workflow_id: str) -> Undone:
         """Take the workflow back; its commits stay reachable.
 

@@ -331,11 +331,17 @@ class Driver:
         if "pending" in kinds:
             return self._end(fence, before, "PAUSED", "paused", ordered(self.log, self.spec.workflow_id))
         if "drained" in kinds:
-            return self._end(
-                fence, before, "PAUSED", "paused", {"pause_reason": "drained", "current_state": "resumable"}
-            )
+            facts = {"pause_reason": "drained", "current_state": "resumable"}
+            return self._end(fence, before, "PAUSED", "paused", {**facts, **await self._delivered()})
         await clean(self.repository, self.spec.workflow_id)
         return end_of(self.spec.workflow_id, self.log, before)._replace(warnings=tuple(self.repository.warnings))
+
+    async def _delivered(self) -> dict[str, Any]:
+        """What another command had done here is for the next commands, too: it is brought to the checkout."""
+        if self._given is None or self.spec.merge != "auto":
+            return {}
+        found = await self.repository.deliver(self.spec.workflow_id)
+        return {"merged": found.merged, **({"reason": found.reason, "command": found.command} if found.reason else {})}
 
     def _end(
         self,

@@ -60,7 +60,8 @@ def plan_of(step: Step, data: dict[str, Any]) -> Plan:
     Raises:
         BadInput: The tasks of the plan do not fit together; the message names the task.
     """
-    reports = [a.path for a in artifacts(step) if a.path.startswith("specs/reports/")]
+    known = [*(a.path for a in artifacts(step)), *(path for task in step.tasks for path in task.reads)]
+    reports = [path for path in dict.fromkeys(known) if path.startswith("specs/reports/") and path.endswith(".md")]
     kinds = {p.kind for p in step.spec.phases}
     criteria = [CRITERION_TASKS]
     criteria += [CRITERION_TESTS] if "test" in kinds else []

@@ -349,3 +349,45 @@ def test_a_dirty_submodule_neither_stops_a_merge_nor_is_touched(git_project: Git
     run(repo.undo("w_1"))
 
     assert (git_project.root / "lib" / "lib.py").read_text() == "mine\n"
+
+
+def test_what_a_workflow_has_added_so_far_can_be_delivered_and_all_of_it_undone(git_project: GitProject) -> None:
+    repo = worked(git_project, {"specs/reports/001_a.md": b"a\n"})
+    before = git_project.snapshot()
+
+    first = run(repo.deliver("w_1"))
+
+    assert first == run(repo.deliver("w_1")) == Finish(True, run(repo.tip("w_1")))
+    assert (git_project.root / "specs/reports/001_a.md").is_file()
+    run(repo.commit_files("w_1", {"app.py": b"one\n2\n", "specs/plans/001_a.md": b"p\n"}, "More", "k2"))
+    assert run(repo.finish("w_1")).merged
+    assert (git_project.root / "specs/plans/001_a.md").is_file()
+    assert run(repo.undo("w_1")).restored
+    assert git_project.snapshot() == before
+
+
+def test_what_was_delivered_is_undone_though_more_was_done_since(git_project: GitProject) -> None:
+    repo = worked(git_project, {"specs/reports/001_a.md": b"a\n"})
+    before = git_project.snapshot()
+    run(repo.deliver("w_1"))
+    run(repo.commit_files("w_1", {"app.py": b"2\n"}, "More", "k2"))
+
+    assert run(repo.undo("w_1")).restored
+    assert git_project.snapshot() == before
+
+
+def test_what_changes_files_is_not_delivered_before_the_end(git_project: GitProject) -> None:
+    repo = worked(git_project)
+    before = git_project.snapshot()
+
+    found = run(repo.deliver("w_1"))
+
+    assert (found.merged, found.reason) == (False, "It has changed files, and is not done yet.")
+    assert git_project.snapshot() == before
+
+
+def test_nothing_is_delivered_to_a_checkout_that_has_moved(git_project: GitProject) -> None:
+    repo = worked(git_project, {"specs/reports/001_a.md": b"a\n"})
+    git_project.commit({"mine.txt": "x\n"}, "Mine")
+
+    assert "has moved since the workflow began" in run(repo.deliver("w_1")).reason

@@ -17,7 +17,9 @@ SERDE = JsonPlusSerializer(allowed_msgpack_modules=None)
 ATOMS = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats() | st.text(max_size=5) | st.binary()
 PLAIN = st.recursive(
     ATOMS | st.datetimes() | st.sets(st.integers(0, 9), max_size=2) | st.builds(HumanMessage, st.text(max_size=3)),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3) | st.integers(-9, 9), inner, max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3) | st.integers(-9, 9), inner, max_size=2)
+    ),
     max_leaves=4,
 )
 NAMED = st.dictionaries(st.text(max_size=3), PLAIN, max_size=2)
