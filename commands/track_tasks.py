@@ -13,6 +13,7 @@ from stretto.graph.spec import Spec, Track
 from stretto.graph.staying_open import delivered
 from stretto.graph.tracks import tracks_of
 from stretto.state.errors import BadInput, InvalidTransition, WorkflowDriven
+from stretto.state.figures import WorkflowView
 from stretto.state.ids import workflow_id
 from stretto.state.log import Log
 from stretto.state.rows import WorkflowRow
@@ -126,25 +127,18 @@ def _driven(invocation: Invocation, app: App, row: WorkflowRow) -> Reply:
     try:
         return relaunch(workflow_id(row.id), invocation, app, answer=None, limits=None)
     except WorkflowDriven:
-        steps = (f"stretto events {row.id} --follow", f"stretto workflow-status {row.id}")
         text = f"{row.id} is being driven; these are tracks of that execution, and nothing is run twice."
-        return Reply("subagents", text, {"status": row.status}, workflow_id=row.id, next_steps=steps)
+        looks = (f"stretto events {row.id} --follow", f"stretto workflow-status {row.id}")
+        return Reply("subagents", text, {"status": row.status}, workflow_id=row.id, next_steps=looks)
 
 
 def _told(done: Reply, app: App, context: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]], to: Joined) -> Reply:
     with reading(app) as log:
         view = fold(log.events(to.row.id))
-    found = [
-        {
-            "track": t.name,
-            "phase": t.number,
-            "scope": task.get("scope"),
-            "after": list(t.after),
-            "state": view.phases[t.name].state if t.name in view.phases else "pending",
-        }
-        for t, task in zip(to.tracks, tasks, strict=True)
+    found = [_row(t, task, view) for t, task in zip(to.tracks, tasks, strict=True)]
+    lines = [
+        f"  {f['phase']} {f['track']}: {f['state']}{_after(t.after)}" for f, t in zip(found, to.tracks, strict=True)
     ]
-    lines = [f"  {f['phase']} {f['track']}: {f['state']}{_after(f['after'])}" for f in found]
     asked = str(context.get("coordination", "parallel"))
     decided = f"  coordination {asked!r} was asked for, which overrides the table; what waits for what, the plan says"
     return done._replace(
@@ -152,6 +146,17 @@ def _told(done: Reply, app: App, context: Mapping[str, Any], tasks: Sequence[Map
         text="\n".join([f"Joined {to.row.id}:", *lines, decided, done.text]),
         result={**done.result, "joined": to.row.id, "tracks": found, "coordination": asked},
     )
+
+
+def _row(track: Track, task: Mapping[str, Any], view: WorkflowView) -> dict[str, Any]:
+    state = view.phases[track.name].state if track.name in view.phases else "pending"
+    return {
+        "track": track.name,
+        "phase": track.number,
+        "scope": task.get("scope"),
+        "after": list(track.after),
+        "state": state,
+    }
 
 
 def _after(names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from stretto.state.ids import DROPPED_WORDS
 from tests.commands.door import Project
 
 DOCS = Path(__file__).parents[2] / "docs"
-SLOW = ("agents", "caching", "documents", "measuring", "recovery", "templates", "testing")
+SLOW = ("agents", "caching", "documents", "measuring", "recovery", "templates", "testing", "tracks")
 DOCUMENTS = [
     pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if path.stem in SLOW else [])
     for path in sorted((DOCS / "integration").glob("*.md"))

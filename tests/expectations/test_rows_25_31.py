@@ -117,10 +117,16 @@ def test_26_the_tasks_are_the_tracks_of_the_execution_and_nothing_is_run_twice(s
     assert "overrides the table" in story.replies[26].text
 
 
-def test_27_28_real_tests_are_counted_and_the_one_open_workflow_is_found_and_said(story: Story) -> None:
+def test_27_the_tests_that_match_are_run_and_counted_by_their_runner(story: Story) -> None:
     counted = story.result(27)["results"][0]
     assert "authentication" in counted["command"]
     assert counted["tests"]["tests"] > 0
+    assert set(story.result(27)["kinds"]) == {"unit", "integration"}
+    assert isinstance(story.result(27)["coverage"], float)
+    assert story.replies[27].workflow_id == IMPL
+
+
+def test_28_the_one_open_workflow_is_found_and_said_and_its_changes_are_the_areas(story: Story) -> None:
     assert story.replies[28].workflow_id == IMPL
     assert f"recorded for {IMPL}, which is open" in story.replies[28].text
     assert "src/shop" in story.result(28)["affected_areas"]["areas"]
@@ -135,6 +141,16 @@ def test_29_a_scanner_looked_and_what_nobody_attacked_is_said_not_to_be_done(sto
     assert told.phase == "testing"
     assert told.data == {"coverage": story.result(28)["coverage"], "security_passed": True}
     assert told.seq < story.of("WORKFLOW_COMPLETED")[0].seq
+
+
+def test_30_documents_that_the_change_touched_are_changed_and_their_links_resolve(story: Story) -> None:
+    left = story.result(30)["artifacts"]
+    assert "README.md" in left
+    assert any(path.startswith("docs/") for path in left)
+    (links,) = (c for c in story.result(31)["criteria"] if c["name"] == "links")
+    assert links["holds"]
+    told = [e.data["metrics"] for e in story.of("METRICS_RECORDED") if "documented" in e.data["metrics"]]
+    assert [t["documentation"] for t in told] == ["completed"]
 
 
 def test_31_four_criteria_with_evidence_complete_it_and_what_it_held_is_free(story: Story) -> None:
