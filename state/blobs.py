@@ -4,7 +4,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +18,7 @@ from stretto.state.gate import hold, let_go, open_gate
 from stretto.state.keys import Range
 from stretto.state.reader import FAULTS, explain, is_damage, stopped
 from stretto.state.sealing import Row, seal, unseal
+from stretto.state.together import Together
 
 FORMAT = 2
 """Written to each file. 1 had another layout of rows, and no number in the file."""
@@ -31,31 +32,12 @@ _REFUSED = (
 _LOCK, _GATE = "open.lock", "write.lock"
 """Held by who opens, and by who writes: SQLite alone would have writers sleep in turns, the unlucky ones for long."""
 _REMEMBERED, _WORTH_REMEMBERING = 4096, 4096
-_ENOUGH = 4
-"""So many writes are not worth waiting for another."""
-_MOST_IN_VAIN = 4
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 Migrate = Callable[["BlobStore"], None]
 """Rewrites the rows of format 1, within a transaction."""
-
-
-class _Job:
-    """A write on its way to a transaction, which may hold others too."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self.work = work
-        self.error: Exception | None = None
-        self.finished = False
-        self.done = threading.Lock()
-        self.done.acquire()
-
-    def finish(self, error: Exception | None) -> None:
-        self.error = error
-        self.finished = True
-        self.done.release()
 
 
 class _Transaction:
@@ -104,11 +86,10 @@ class BlobStore:
             raise _forked(self.directory)
         self._lock = threading.RLock()
         self._gate = -1
-        self._jobs: deque[_Job] = deque()
+        self._together = Together(self._lock, self._perform)
         self._verified: OrderedDict[bytes, tuple[bytes, Row]] = OrderedDict()
         self._closed = False
         self._failed = ""
-        self._in_vain = self._unwilling = 0
         self.rolled_back: Callable[[], None] = lambda: None
         """Called when a transaction failed, with the lock held: to forget what was thought to be written."""
         with _alone_in(self.directory):
@@ -259,55 +240,7 @@ class BlobStore:
         Raises:
             StrettoError: The disk refused, or another process kept the store locked; nothing of it was written.
         """
-        if not patience and not self._jobs and self._lock.acquire(blocking=False):
-            try:
-                self._perform((work,))
-            finally:
-                self._lock.release()
-            return
-        job = _Job(work)
-        self._jobs.append(job)
-        if not (patience and self._joined(job, patience)):
-            with self._lock:
-                if not job.finished:
-                    self._drain()
-        if job.error is not None:
-            raise job.error
-
-    def _joined(self, job: _Job, patience: float) -> bool:
-        """Wait for somebody else to take the job along. Who has waited in vain does so ever more seldom."""
-        if len(self._jobs) >= _ENOUGH:
-            return False
-        if self._unwilling:
-            self._unwilling -= 1
-            return False
-        joined = job.done.acquire(timeout=patience)
-        self._in_vain = 0 if joined else min(self._in_vain + 1, _MOST_IN_VAIN)
-        self._unwilling = 0 if joined else 4**self._in_vain
-        return joined
-
-    def _drain(self) -> None:
-        jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
-        try:
-            self._perform([job.work for job in jobs])
-        except Exception as error:  # noqa: BLE001 - it is raised where the job came from
-            for job in jobs:
-                job.finish(error if len(jobs) == 1 else self._alone(job))
-        except BaseException:
-            for job in jobs:
-                job.finish(StrettoError("A write was interrupted. Nothing of it was stored."))
-            raise
-        else:
-            for job in jobs:
-                job.finish(None)
-
-    def _alone(self, job: _Job) -> Exception | None:
-        """Do one of a group that failed: only those that are at fault may fail."""
-        try:
-            self._perform((job.work,))
-        except Exception as error:  # noqa: BLE001 - it is raised where the job came from
-            return error
-        return None
+        self._together.write(work, patience)
 
     def _perform(self, works: Iterable[Callable[[], None]]) -> None:
         """Do them in one transaction."""

@@ -21,6 +21,7 @@ who computes the digests anew: there is no secret in them.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -52,8 +53,7 @@ from stretto.state.keys import join
 from stretto.state.reading import ROWS, Encoded, Raw, Reader, damaged
 from stretto.state.segments import INLINE_ONCE, Segments, Stored
 
-_PATIENCE = 0.001
-_REMEMBERED = 4096
+_PATIENCE, _REMEMBERED = 0.005, 4096
 _STRATEGIES = ("keep_latest", "delete")
 _MESSAGES: set[type] = {AIMessage, HumanMessage, SystemMessage, ToolMessage}
 
@@ -129,8 +129,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         def work() -> None:
             follows = self._follows(before) if before else None
             values = self._keep_values(place, checkpoint, encoded, follows)
-            writers = self._writers.get(before, b"") if before and follows else b""
-            digest = follows.digest if follows else b""
+            digest, writers = (follows.digest, self._writers.get(follows.place, b"")) if follows else (b"", b"")
             self._put(Document(place, parent, digest, writers, rest, described, values, b""))
             self._reader.forget(place)
 
@@ -177,8 +176,8 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         """Store what a task wrote after a checkpoint.
 
         The first write of an index stays, so a task that runs again changes nothing; those of LangGraph's own channels
-        (error, interrupt, resume) are replaced. Where a commit waits for the disk, waits for up to a millisecond for a
-        checkpoint to be written with.
+        (error, interrupt, resume) are replaced. Where a commit waits for the disk, a thread that is not the main one
+        waits for up to five milliseconds for a checkpoint to be written with.
 
         Raises:
             StrettoError: The disk refused, or another process kept the store locked; nothing was written.
@@ -259,10 +258,10 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         return iter(sorted(found, key=lambda place: place.id, reverse=True))
 
     def _build(self, raw: Raw, config: RunnableConfig) -> CheckpointTuple:
-        document, serde, decode = raw.document, self.serde, self._decoder.decode
+        document, loads = raw.document, partial(self._decoder.decode, self.serde)
         try:
-            values = {name: decode(serde, value) for name, value in raw.values.items()}
-            writes: list[PendingWrite] = [(task, channel, decode(serde, value)) for task, channel, value in raw.writes]
+            values = {name: loads(value) for name, value in raw.values.items()}
+            writes: list[PendingWrite] = [(task, channel, loads(value)) for task, channel, value in raw.writes]
         except ValueError as error:
             raise damaged(document.place, error) from error
         document.checkpoint.update(id=document.place.id, channel_values=values)

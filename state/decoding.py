@@ -9,7 +9,7 @@ found by the end of its bytes, and used only if all of them are the same.
 import struct
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from stretto.state.documents import Serializer
 from stretto.state.reading import Encoded
@@ -32,7 +32,7 @@ class _Kept(NamedTuple):
 
     data: bytes
     serde: Serializer
-    kind: type
+    kind: type[object]
     fields: dict[str, Any]
     own: tuple[tuple[str, Callable[[], Any]], ...]
     names: set[str]
@@ -45,7 +45,7 @@ class _Kept(NamedTuple):
 
     def copy(self) -> object:
         """A message like it, made as pydantic makes a copy, that shares nothing which can be changed."""
-        message = self.kind.__new__(self.kind)
+        message = object.__new__(self.kind)
         fields = self.fields.copy()
         for name, copy in self.own:
             fields[name] = copy()
@@ -139,27 +139,34 @@ def _end_of_model(data: bytes, at: int) -> int:
     return at + head.size + int(length) if code == _MODEL else 0
 
 
-def _plain(value: object, seen: set[int]) -> bool:
+def _kind(value: object) -> Any:
+    return type(value)
+
+
+def _plain(value: Any, seen: set[int]) -> bool:
     """Whether it is made of dicts, lists and what cannot be changed, and each dict and list is there but once."""
-    if type(value) in _ATOMS:
+    kind = _kind(value)
+    if kind in _ATOMS:
         return True
-    if id(value) in seen:
+    if id(value) in seen or kind not in (dict, list):
         return False
     seen.add(id(value))
-    if type(value) is dict:
-        return all(type(name) in _ATOMS and _plain(each, seen) for name, each in value.items())
-    return type(value) is list and all(_plain(each, seen) for each in value)
+    if kind is dict and not _ATOMS.issuperset(map(type, value)):
+        return False
+    return all(_plain(each, seen) for each in (value.values() if kind is dict else value))
 
 
 def _copy(value: Any) -> Any:
     """Plain data, with dicts and lists of its own."""
-    if type(value) is dict:
+    kind = _kind(value)
+    if kind is dict:
         return {name: _copy(each) for name, each in value.items()}
-    return [_copy(each) for each in value] if type(value) is list else value
+    return [_copy(each) for each in value] if kind is list else value
 
 
 def _copier(value: Any) -> Callable[[], Any]:
     """What makes copies of plain data that nobody changes."""
-    inside = value.values() if type(value) is dict else value if type(value) is list else ()
-    flat = type(value) in (dict, list) and _ATOMS.issuperset(map(type, inside))
-    return value.copy if flat else lambda: _copy(value)
+    kind = _kind(value)
+    if kind in (dict, list) and _ATOMS.issuperset(map(_kind, value.values() if kind is dict else value)):
+        return cast("Callable[[], Any]", value.copy)
+    return lambda: _copy(value)

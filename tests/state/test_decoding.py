@@ -25,7 +25,9 @@ PLAIN = st.recursive(
 NAMED = st.dictionaries(st.text(max_size=3), PLAIN, max_size=2)
 IDS = st.sampled_from([None, "", "1", "2", "3"])
 CONTENT = st.text() | st.lists(st.text(max_size=3) | NAMED, max_size=2)
-CALLS = st.lists(st.builds(lambda args: {"name": "n", "args": args, "id": "c", "type": "tool_call"}, NAMED), max_size=2)
+CALLS = st.lists(
+    st.fixed_dictionaries({"name": st.text(), "args": NAMED, "id": IDS, "type": st.just("tool_call")}), max_size=2
+)
 USED = st.none() | st.just({"input_tokens": 1, "output_tokens": 2, "total_tokens": 3})
 MESSAGES: st.SearchStrategy[AnyMessage] = st.one_of(
     st.builds(HumanMessage, CONTENT, id=IDS, additional_kwargs=NAMED),
@@ -40,16 +42,21 @@ def decoder() -> Decoder:
     return Decoder({AIMessage, HumanMessage, SystemMessage, ToolMessage})
 
 
+def _kind(value: object) -> Any:
+    return type(value)
+
+
 def told(value: Any) -> Any:
     """All that there is to a value, down to the types and the order of what is in it."""
     if isinstance(value, AIMessage | HumanMessage | SystemMessage | ToolMessage):
         rest = value.__pydantic_extra__, value.__pydantic_private__
         return type(value), told(value.__dict__), value.__pydantic_fields_set__, told(rest)
-    if isinstance(value, dict):
+    kind = _kind(value)
+    if kind is dict:
         return dict, [(told(name), told(each)) for name, each in value.items()]
-    if isinstance(value, list | tuple):
-        return type(value), [told(each) for each in value]
-    return type(value), repr(value)
+    if kind in (list, tuple):
+        return kind, [told(each) for each in value]
+    return kind, repr(value)
 
 
 def spoil(value: Any) -> None:
@@ -58,8 +65,8 @@ def spoil(value: Any) -> None:
         spoil(value.__pydantic_extra__)
         spoil(value.__dict__)
         value.__pydantic_fields_set__.clear()
-    elif isinstance(value, dict | list | set):
-        for each in [*value.values()] if isinstance(value, dict) else [*value]:
+    elif (kind := _kind(value)) in (dict, list, set):
+        for each in [*value.values()] if kind is dict else [*value]:
             spoil(each)
         value.clear()
 

@@ -173,3 +173,36 @@ def test_a_value_is_not_made_of_one_that_was_taken_back(store: BlobStore) -> Non
         value = segments.keep("t", "msgpack", b"\x81\xa8messages" + data, None)
 
     assert Segments(store).fetch("t", value) == b"\x81\xa8messages" + data
+
+
+def test_what_was_written_and_then_joins_a_list_is_stored_once(store: BlobStore) -> None:
+    segments = Segments(store)
+    old, new = (ormsgpack.packb(random.Random(size).randbytes(size)) for size in (9000, 3000))
+    with store.transaction():
+        before = segments.keep("t", "msgpack", b"\x91" + old, None)
+        segments.keep("t", "msgpack", b"\x91" + new, None)
+        rows = len(store.keys(below(b"")))
+
+        after = segments.keep("t", "msgpack", b"\x92" + old + new, before)
+
+        assert len(store.keys(below(b""))) == rows
+    assert Segments(store).fetch("t", after) == b"\x92" + old + new
+
+
+def test_a_segment_that_was_taken_back_is_stored_again(store: BlobStore) -> None:
+    segments = Segments(store)
+    old, new = (ormsgpack.packb(random.Random(size).randbytes(size)) for size in (9000, 3000))
+    with store.transaction():
+        before = segments.keep("t", "msgpack", b"\x91" + old, None)
+
+    def fail() -> None:
+        segments.keep("t", "msgpack", b"\x91" + new, None)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        store.write(fail)
+
+    with store.transaction():
+        after = segments.keep("t", "msgpack", b"\x92" + old + new, before)
+
+    assert Segments(store).fetch("t", after) == b"\x92" + old + new

@@ -1,0 +1,111 @@
+"""Writing together: what several threads have to write at one time, in one transaction.
+
+LangGraph stores what a task wrote in one thread, and the checkpoint that is made of it in another, and waits for the
+second: where a commit waits for the disk, the first does better to wait for the second too.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from stretto.state.errors import StrettoError
+
+Work = Callable[[], None]
+
+_ENOUGH = 4
+"""So many writes are not worth waiting for another."""
+_MOST_IN_VAIN = 4
+
+
+class _Job:
+    """A write on its way to a transaction, which may hold others too."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.error: Exception | None = None
+        self.begun = self.finished = False
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def finish(self, error: Exception | None) -> None:
+        self.error = error
+        self.finished = True
+        self.done.release()
+
+
+class Together:
+    """The writers of one store.
+
+    Args:
+        lock: Held by whoever uses the store.
+        perform: Does all that it is given in one transaction, or nothing of it, and raises why.
+    """
+
+    def __init__(self, lock: threading.RLock, perform: Callable[[Iterable[Work]], None]) -> None:
+        self._lock = lock
+        self._perform = perform
+        self._jobs: deque[_Job] = deque()
+        self._in_vain = self._unwilling = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many writes nobody has begun with."""
+        return len(self._jobs)
+
+    def write(self, work: Work, patience: float) -> None:
+        """Do `work`, which may be done a second time; wait for up to `patience` seconds for another to go with."""
+        if not patience and not self._jobs and self._lock.acquire(blocking=False):
+            try:
+                self._perform((work,))
+            finally:
+                self._lock.release()
+            return
+        job = _Job(work)
+        self._jobs.append(job)
+        if not (patience and self._joined(job, patience)):
+            with self._lock:
+                if not job.finished:
+                    self._drain()
+        if job.error is not None:
+            raise job.error
+
+    def _joined(self, job: _Job, patience: float) -> bool:
+        """Wait for somebody else to take the job along; whether he is done. Who waits in vain does so ever more seldom.
+
+        LangGraph writes in threads of its own: who writes in the main one does it by himself, one after the other.
+        """
+        if len(self._jobs) >= _ENOUGH or threading.current_thread() is threading.main_thread():
+            return False
+        if self._unwilling:
+            self._unwilling -= 1
+            return False
+        done = job.done.acquire(timeout=patience)
+        taken = done or job.begun  # the disk may take longer than he waits
+        self._in_vain = 0 if taken else min(self._in_vain + 1, _MOST_IN_VAIN)
+        self._unwilling = 0 if taken else 4**self._in_vain
+        return done
+
+    def _drain(self) -> None:
+        jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
+        for job in jobs:
+            job.begun = True
+        try:
+            self._perform([job.work for job in jobs])
+        except Exception as error:  # noqa: BLE001 - it is raised where the job came from
+            for job in jobs:
+                job.finish(error if len(jobs) == 1 else self._alone(job))
+        except BaseException:
+            for job in jobs:
+                job.finish(StrettoError("A write was interrupted. Nothing of it was stored."))
+            raise
+        else:
+            for job in jobs:
+                job.finish(None)
+
+    def _alone(self, job: _Job) -> Exception | None:
+        """Do one of a group that failed: only those that are at fault may fail."""
+        try:
+            self._perform((job.work,))
+        except Exception as error:  # noqa: BLE001 - it is raised where the job came from
+            return error
+        return None
