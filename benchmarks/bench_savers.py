@@ -442,7 +442,8 @@ PAGE = """\
 the same durability: above 1, Stretto is faster. In a round all savers take turns, unit by unit (what the last column
 counts), each time in another order; a ratio is that of their sums in one round. Printed is the median of the rounds,
 with the interval that holds it with 95 % confidence; n is rounds x units. Both serializers are as strict as each other.
-Wall time depends on what else the machine does, CPU time less, bytes not at all.
+Wall time depends on what else the machine does, CPU time less, bytes not at all. A put of "one small change" is that of
+a checkpoint, and then of one write of a task to it.
 
 {machine}
 
@@ -468,9 +469,10 @@ rows on a page of their own; each transaction asks whether somebody else has wri
 left in the mark beside the file, and each row gets a digest. Larger values are deflated, which takes a millisecond for
 100 KB of text.
 
-In a long chat most of the time is LangGraph's and its serializer's, with either saver: the time with InMemorySaver is
-what no saver can go below by much. Stretto compares what a message holds with what it held, and encodes it only if that
-is another; what is stored of the list is its new end.
+In a long chat most of the time is LangGraph's and its serializer's, with either saver: InMemorySaver, too, decodes all
+messages at the start of a turn and encodes them twice. Stretto compares what a message holds with what it held, and
+encodes it only if that is another; it copies the messages that it has decoded before, for which it keeps up to 16 MB;
+and what it stores of the list is its new end.
 """
 
 
