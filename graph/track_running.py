@@ -46,7 +46,8 @@ async def enter(run: Run, task: Task) -> None:
 def _begin(tx: Transaction, workflow_id: str, track: Track) -> None:
     """PHASE_STARTED; again, if it had failed and is tried once more."""
     key = f"track:{track.name}"
-    if (fact(tx.database, workflow_id, key) or {}).get("state") == "begun":
+    known: dict[str, str] = fact(tx.database, workflow_id, key) or {}
+    if known.get("state") == "begun":
         return
     tx.put_fact(workflow_id, key, {"state": "begun", "at": tx.now})
     tx.set_phase(workflow_id, track.name, {"track": track.number})

@@ -8,6 +8,7 @@ import pytest
 
 from stretto.commands import scenario
 from stretto.commands.app import App
+from stretto.commands.cli import handle
 from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
 from stretto.commands.scenario_document import parse_document
@@ -45,7 +46,7 @@ def story(no_settings: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     lines = ['/plan "Implement JWT-based authentication system"', *(raw(n) for n in ROWS)]
     (example,) = parse_document("### Feature\n```bash\n" + "\n".join(lines) + "\n```\n", "x")
     kept: list[Reply] = []
-    real = scenario.handle
+    real = handle
 
     def listening(invocation: Invocation, app: App) -> Reply:
         kept.append(real(invocation, app))
