@@ -31,6 +31,7 @@ def table(text: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_quick_mode_measures_every_setup_and_removes_no_work() -> None:
     argv = [sys.executable, str(SCRIPT), "--quick"]
     told = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
@@ -46,7 +47,16 @@ def test_the_quick_mode_measures_every_setup_and_removes_no_work() -> None:
     assert (off[0], off[4]) == ("off", "0")
     assert (on[0], on[2]) == ("on", "0")  # no work at all
     assert 0 < int(on[4]) < int(on[3])  # but for the project's own tests, which are always run
-    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == told
+
+
+@pytest.mark.slow
+def test_a_stream_comes_to_the_same_twice(program: dict[str, Any], tmp_path: Path) -> None:
+    workflows = program["stream"](6, 1 / 600, 1)
+
+    first, second = (program["run"](workflows, program["SETUPS"][-1], 8, tmp_path / name) for name in ("one", "two"))
+
+    assert first == second
+    assert first.work > 0
 
 
 @pytest.mark.parametrize(

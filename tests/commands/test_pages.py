@@ -60,6 +60,7 @@ def learn(name: str, root: Path) -> Learned:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", sorted(HANDLERS))
 def test_the_examples_of_a_page_run_and_its_errors_are_refused(project: Project, tmp_path: Path, name: str) -> None:
     root = tmp_path / "shop"
