@@ -83,7 +83,6 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         self._segments = Segments(self._store)
         self._reader = Reader(self._store, self._documents, self._segments)
         self._encoder, self._decoder = Encoder(_MESSAGES), Decoder(_MESSAGES)
-        self._patience = _PATIENCE if durability == "power" else 0.0
         self._writers: dict[Place, bytes] = {}
         self._store.rolled_back = self._forget_all
 
@@ -176,8 +175,8 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         """Store what a task wrote after a checkpoint.
 
         The first write of an index stays, so a task that runs again changes nothing; those of LangGraph's own channels
-        (error, interrupt, resume) are replaced. Where a commit waits for the disk, a thread that is not the main one
-        waits for up to five milliseconds for a checkpoint to be written with.
+        (error, interrupt, resume) are replaced. In a thread that is not the main one, waits for up to five milliseconds
+        for a checkpoint to be written with.
 
         Raises:
             StrettoError: The disk refused, or another process kept the store locked; nothing was written.
@@ -202,8 +201,8 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
                 del self._writers[next(iter(self._writers))]
             self._reader.forget(place)
 
-        patient = self._patience and all(index >= 0 for index, _, _ in encoded)
-        self._store.write(work, self._patience if patient else 0.0)
+        urgent = any(index < 0 for index, _, _ in encoded)
+        self._store.write(work, 0.0 if urgent else _PATIENCE)
 
     # Reading
 
