@@ -356,7 +356,8 @@ def _told(events: Iterable[Event]) -> Counter[str]:
 
 
 def _facts(event: Event) -> str:
-    kept = {k: v for k, v in event.data.items() if k != "results"}
+    """What an event says, but what an agent returned, and what was expected: that depends on how many work at once."""
+    kept = {k: v for k, v in event.data.items() if k not in ("results", "estimated_duration", "basis")}
     return json.dumps(kept, sort_keys=True)
 
 
