@@ -40,8 +40,9 @@ def _passed(step: Step, track: Track) -> bool:
 
 
 def passing(outcome: Outcome) -> bool | None:
-    """Whether the tests of a track passed; None if there were none."""
-    results: list[dict[str, Any]] = outcome.data.get("results", [])
+    """Whether the tests of a track passed; None if there were none, or none were found."""
+    ran: list[dict[str, Any]] = outcome.data.get("results", [])
+    results = [r for r in ran if not (r["tests"] and r["tests"]["tests"] == 0)]
     return all(not r["problem"] for r in results) if results else None
 
 
