@@ -21,7 +21,6 @@ who computes the digests anew: there is no secret in them.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -257,10 +256,10 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         return iter(sorted(found, key=lambda place: place.id, reverse=True))
 
     def _build(self, raw: Raw, config: RunnableConfig) -> CheckpointTuple:
-        document, loads = raw.document, partial(self._decoder.decode, self.serde)
+        document, serde, decode = raw.document, self.serde, self._decoder.decode
         try:
-            values = {name: loads(value) for name, value in raw.values.items()}
-            writes: list[PendingWrite] = [(task, channel, loads(value)) for task, channel, value in raw.writes]
+            values = {name: decode(serde, value) for name, value in raw.values.items()}
+            writes: list[PendingWrite] = [(task, channel, decode(serde, value)) for task, channel, value in raw.writes]
         except ValueError as error:
             raise damaged(document.place, error) from error
         document.checkpoint.update(id=document.place.id, channel_values=values)

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, cast
 from stretto.state.documents import Serializer
 from stretto.state.reading import Encoded
 
-_FEW = 2
+_FEW, _SMALL = 2, 500
+"""So many messages, and lists of so many bytes, are decoded as fast as they are looked for."""
 _TAIL = 160
 """Of so many bytes at its end, a message's id is nearly always one part."""
 _HEADS = {0xC7: struct.Struct(">xBB"), 0xC8: struct.Struct(">xHB"), 0xC9: struct.Struct(">xIB")}
@@ -71,13 +72,15 @@ class Decoder:
 
     def decode(self, serde: Serializer, value: Encoded) -> Any:
         """The same as `serde` makes of the value."""
-        found = self._list(serde, value[1]) if value[0] == "msgpack" else None
-        return serde.loads_typed(value) if found is None else found
+        kind, data = value
+        if len(data) > _SMALL and kind == "msgpack" and (found := self._list(serde, data)) is not None:
+            return found
+        return serde.loads_typed(value)
 
     def _list(self, serde: Serializer, data: bytes) -> list[object] | None:
         """The list, or None if this is none of models."""
         count, at = _counted(data)
-        if count <= _FEW:
+        if count <= _FEW or at >= len(data) or data[at] not in _HEADS:
             return None
         found: list[object] = []
         known = self._kept.get
@@ -125,7 +128,7 @@ def _counted(data: bytes) -> tuple[int, int]:
     first = data[0] if data else 0
     if first & 0xF0 == 0x90:
         return first & 0x0F, 1
-    size = {0xDC: 2, 0xDD: 4}.get(first, 0)
+    size = 2 if first == 0xDC else 4 if first == 0xDD else 0
     return int.from_bytes(data[1 : 1 + size]), 1 + size
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import tracemalloc
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -36,6 +37,14 @@ MESSAGES: st.SearchStrategy[AnyMessage] = st.one_of(
     st.builds(SystemMessage, st.text(), id=IDS, mine=PLAIN),
     st.builds(ToolMessage, CONTENT, id=IDS, tool_call_id=st.text(), artifact=PLAIN),
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short_lists_too() -> Iterator[None]:
+    """Look for the messages of every list, that examples may be small."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "_SMALL", 0)
+        yield
 
 
 def decoder() -> Decoder:
