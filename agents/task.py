@@ -61,6 +61,7 @@ class Task(Frozen):
 
     `after` names the tasks whose outcomes it needs; `writes` the paths or globs it may change (empty: anywhere,
     recorded); `checks` the commands, split as POSIX words and run without a shell, that must pass before it is done.
+    `known` is what a program found out beforehand, for its report.
     """
 
     workflow_id: str
@@ -74,6 +75,7 @@ class Task(Frozen):
     checks: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     inputs: tuple[Artifact, ...] = ()
+    known: tuple[str, ...] = ()
     budget: Budget = Budget()
 
     @property

@@ -1,12 +1,8 @@
 """/debug: one debugger finds a cause, writes a report and changes nothing."""
 
-import asyncio
-import os
 from typing import Any
 
-from stretto.agents.environment import find_environment
-from stretto.agents.process import run as execute
-from stretto.agents.scan import Scan, scan
+from stretto.agents.scan import Scan
 from stretto.commands.app import App, require_supported
 from stretto.commands.attaching import Attached, attach, record
 from stretto.commands.development import one_text, run
@@ -14,8 +10,8 @@ from stretto.commands.inputs import committed, existing
 from stretto.commands.invocation import Invocation
 from stretto.commands.options import WORK
 from stretto.commands.reply import Reply
+from stretto.commands.scanning import scan_project
 from stretto.graph import recipes
-from stretto.state.store import find_project
 
 _SECURITY = frozenset({"security-analysis", "penetration-testing"})
 SUPPORTED = WORK | _SECURITY | {"workflow-context"}
@@ -38,19 +34,13 @@ def handle(invocation: Invocation, app: App) -> Reply:
     if "dry-run" in invocation.flags or not invocation.flags.keys() & {*_SECURITY, "workflow-context"}:
         return run(invocation, app, issue, recipes.debug(issue, context))
     to = attach(invocation, app)
-    found = asyncio.run(_scan(app)) if "security-analysis" in invocation.flags else None
+    found = scan_project(app) if "security-analysis" in invocation.flags else None
     known = [
         *(found.lines() if found else ()),
         *([NO_ATTACK] if "penetration-testing" in invocation.flags else ()),
     ]
     done = run(invocation, app, issue, recipes.debug(issue, context, known))
     return _with(done, to, known, _figures(found), record(app, to, {**_figures(found), "debugged": done.workflow_id}))
-
-
-async def _scan(app: App) -> Scan:
-    root = find_project(app.project)
-    environment = await find_environment(root, app.project, os.environ, execute)
-    return await scan(root, app.project, environment, execute)
 
 
 def _figures(found: Scan | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from stretto.commands.invocation import Invocation
 from stretto.commands.options import TEAM
 from stretto.commands.reply import Reply
 from stretto.commands.safe import one_line
+from stretto.commands.scanning import scanned
 from stretto.commands.track_tasks import join, joined
 from stretto.graph import recipes
 from stretto.graph.coordination import RUNNER
@@ -79,7 +80,7 @@ def handle(invocation: Invocation, app: App) -> Reply:
         tasks = ordered_by_files(tasks)
     if rules.get("agent_specialization") == "adaptive":
         tasks = [specialised(task) for task in tasks]
-    phases = recipes.subagents(context, tasks, reads)
+    phases = scanned(app, recipes.subagents(context, tasks, reads), tasks, dry="dry-run" in invocation.flags)
     if left := bringing.left(app, context):
         return bringing.bring(invocation, app, left, phases[0].tasks)
     decided: Decision | None = None

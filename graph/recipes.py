@@ -112,7 +112,7 @@ def subagents(
 
 _COMMANDS: dict[str, RoleName] = {
     "/report": "researcher",
-    "/debug": "researcher",
+    "/debug": "debugger",
     "/implement": "implementer",
     "/test": "tester",
     "/document": "documenter",

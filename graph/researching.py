@@ -1,8 +1,9 @@
 """Research and review: parallel readers, each of whom leaves a report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from stretto.agents.data import ResearcherData
+from stretto.agents.data import DebuggerData, ResearcherData
 from stretto.agents.task import Task
 from stretto.graph.committing import about, commit, listing
 from stretto.graph.context import Fact, Step
@@ -10,11 +11,20 @@ from stretto.graph.estimate import estimate
 from stretto.graph.history import past_tasks
 from stretto.graph.insights import recommendations
 from stretto.graph.numbering import file_name, next_number
-from stretto.graph.report_file import render_report
+from stretto.graph.plan_data import cures
+from stretto.graph.report_file import render_debug_report, render_report
 from stretto.graph.stages import Closed, artifacts, as_task, fatal, why
 from stretto.state.units import said_seconds
 
 REPORTS = "specs/reports"
+
+
+class Written(NamedTuple):
+    """A report: its title, its text, and how many recommendations it makes."""
+
+    title: str
+    text: str
+    insights: int
 
 
 class Researching:
@@ -41,14 +51,10 @@ class Researching:
         files: dict[str, str] = {}
         insights = 0
         for task in step.tasks:
-            outcome = step.finished[task.task_id]
-            if outcome.data:
-                found = ResearcherData.model_validate(outcome.data)
-                name = file_name(number + len(files), found.title)
-                insights += recommendations(found.report)
-                files[f"{REPORTS}/{name}"] = render_report(
-                    found.title, found.report, date=step.run.date, scope=task.title
-                )
+            if data := step.finished[task.task_id].data:
+                written = _debugged(step, task, data) if task.role == "debugger" else _researched(step, task, data)
+                files[f"{REPORTS}/{file_name(number + len(files), written.title)}"] = written.text
+                insights += written.insights
         left = await commit(step, files, about("docs: research", step.spec.description))
         completed = {"reports_generated": len(files), "insights": insights, "agents": len(step.tasks)}
         return Closed(
@@ -56,3 +62,24 @@ class Researching:
             metrics={**completed, "artifacts": list(files)},
             events=(Fact("RESEARCH_COMPLETED", step.phase.name, completed),),
         )
+
+
+def _researched(step: Step, task: Task, data: Mapping[str, Any]) -> Written:
+    found = ResearcherData.model_validate(data)
+    text = render_report(found.title, found.report, date=step.run.date, scope=task.title)
+    return Written(found.title, text, recommendations(found.report))
+
+
+def _debugged(step: Step, task: Task, data: Mapping[str, Any]) -> Written:
+    """A debug report; the tasks that would cure it are what it recommends."""
+    found = DebuggerData.model_validate(data)
+    text = render_debug_report(
+        task.prompt,
+        found.cause,
+        (*found.evidence, *task.known),
+        cures(found),
+        date=step.run.date,
+        title=task.title,
+        workflow_id=step.run.workflow_id,
+    )
+    return Written(f"debug {task.title}", text, len(found.tasks))

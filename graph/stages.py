@@ -53,6 +53,7 @@ def as_task(step: Step, spec: TaskSpec, *, note: str = "", inputs: Sequence[Arti
         checks=spec.checks,
         after=tuple(step.task_id(d) for d in spec.depends_on),
         inputs=tuple(inputs),
+        known=spec.known,
         budget=spec.budget,
     )
 

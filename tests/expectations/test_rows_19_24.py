@@ -1,8 +1,10 @@
 """Rows 19 to 22 and 24: research that is begun by one command, done by another's tasks, and handed on."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +29,7 @@ class Story(NamedTuple):
     outcomes: Mapping[int, str]
     events: list[Event]
     files: list[str]
+    audit: str
 
     def of(self, workflow: str, *kinds: str) -> list[Event]:
         return [e for e in self.events if e.workflow_id == workflow and e.type in kinds]
@@ -44,7 +47,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         events = list(log.events())
     project = Project(root)
     listed = project.git("ls-tree", "-r", "--name-only", f"stretto/{W}").splitlines()
-    return Story(outcomes, events, [path for path in listed if path.startswith("specs/reports/")])
+    files = [path for path in listed if path.startswith("specs/reports/")]
+    audit = next((project.git("show", f"stretto/{W}:{path}") for path in files if "debug" in path), "")
+    return Story(outcomes, events, files, audit)
 
 
 def test_every_line_is_done(story: Story) -> None:
@@ -87,7 +92,16 @@ def test_the_reports_are_files_and_the_insights_are_their_recommendations(story:
     (done,) = story.of(W, "RESEARCH_COMPLETED")
 
     assert done.data["reports_generated"] == len(story.files) == 3
-    assert done.data["insights"] == 9
+    assert done.data["insights"] == 6
+
+
+def test_two_are_reports_and_one_is_the_debug_report_of_a_security_audit(story: Story) -> None:
+    roles = sorted(e.data["role"] for e in story.of(W, "TASK_STARTED"))
+
+    assert roles == ["debugger", "researcher", "researcher"]
+    assert [path.rpartition("/")[2][:9] for path in story.files] == ["001_jwt_s", "002_authe", "003_debug"]
+    assert story.audit.startswith("# Debug Report: current_auth_system")
+    assert "bandit" in story.audit or "ruff" in story.audit
 
 
 def test_it_stops_when_what_was_left_is_done(story: Story) -> None:
@@ -104,6 +118,37 @@ def test_what_it_held_and_drafted_is_the_next_workflows_in_one_step(story: Story
     assert story.of(NEXT, "PLAN_STARTED")[0].data["context_preserved"] is True
     (planned,) = story.of(NEXT, "PLAN_COMPLETED")
     assert (planned.data["phases"], planned.data["complexity"]) == (5, "high")
+
+
+@pytest.mark.parametrize("event", ["WORKFLOW_CREATED", "PLAN_STARTED", "PLAN_COMPLETED"])
+def test_a_handing_over_that_breaks_off_leaves_all_with_the_first(project: Project, event: str) -> None:
+    project.run("coordination-hub", "create", W)
+    project.run("resource-manager", "allocate", W, "--agents=2")
+    before = project.events(W)
+    refuse = (
+        f"CREATE TRIGGER refusing BEFORE INSERT ON events WHEN NEW.type = '{event}' AND NEW.workflow_id = '{NEXT}'"
+        " BEGIN SELECT RAISE(ABORT, 'no room'); END"
+    )
+    with Log.open(project.store) as log, log.write() as tx:
+        tx.put_fact(W, "draft_plan", {"path": "specs/plans/001_x.md", "phases": 5, "complexity": "high"})
+
+    _execute(project, refuse)
+    broken = project.run("resource-manager", "transition", W, NEXT, "--preserve-context")
+    _execute(project, "DROP TRIGGER refusing")
+
+    assert broken.code != 0
+    assert project.events(W) == before
+    assert project.events(NEXT) == []
+    again = project.run("resource-manager", "transition", W, NEXT, "--preserve-context")
+    assert again.code == 0, again.out + again.err
+    assert [e.type for e in project.events(NEXT) if e.type.startswith("PLAN_")] == ["PLAN_STARTED", "PLAN_COMPLETED"]
+
+
+def _execute(project: Project, statement: str) -> None:
+    """The database itself, which breaks on one event as a full disk would."""
+    with closing(sqlite3.connect(Path(project.store) / "events.db")) as database:
+        database.execute(statement)
+        database.commit()
 
 
 # ── by hand ──────────────────────────────────────────────────────────────────────────────────────────────────────────
