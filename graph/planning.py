@@ -1,5 +1,6 @@
 """Planning: one agent turns the reports to a plan file."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from stretto.graph.spec import TaskSpec
 from stretto.graph.stages import Closed, artifacts, as_task, why
 
 PLANS = "specs/plans"
+_REPORT = re.compile(r"specs/reports/[^*?\[\]]+\.md")
+"""A file, and no pattern for some."""
 CRITERION_TASKS = "Every task is done and its checks passed"
 CRITERION_TESTS = "The project's tests pass"
 CRITERION_DOCUMENTS = "The documentation is updated"
@@ -61,7 +64,7 @@ def plan_of(step: Step, data: dict[str, Any]) -> Plan:
         BadInput: The tasks of the plan do not fit together; the message names the task.
     """
     known = [*(a.path for a in artifacts(step)), *(path for task in step.tasks for path in task.reads)]
-    reports = [path for path in dict.fromkeys(known) if path.startswith("specs/reports/") and path.endswith(".md")]
+    reports = [path for path in dict.fromkeys(known) if _REPORT.fullmatch(path)]
     kinds = {p.kind for p in step.spec.phases}
     criteria = [CRITERION_TASKS]
     criteria += [CRITERION_TESTS] if "test" in kinds else []
