@@ -331,7 +331,9 @@ class Driver:
         if "pending" in kinds:
             return self._end(fence, before, "PAUSED", "paused", ordered(self.log, self.spec.workflow_id))
         if "drained" in kinds:
-            facts = {"pause_reason": "drained", "current_state": "resumable"}
+            given = self._given if not self.control.draining else None
+            why = f"{given.phase} is done, and no more was asked for" if given else "drained"
+            facts = {"pause_reason": why, "current_state": "resumable"}
             return self._end(fence, before, "PAUSED", "paused", {**facts, **await self._delivered()})
         await clean(self.repository, self.spec.workflow_id)
         return end_of(self.spec.workflow_id, self.log, before)._replace(warnings=tuple(self.repository.warnings))

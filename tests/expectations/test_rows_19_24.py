@@ -106,7 +106,7 @@ def test_two_are_reports_and_one_is_the_debug_report_of_a_security_audit(story: 
 
 def test_it_stops_when_what_was_left_is_done(story: Story) -> None:
     assert [e.data["phase_id"] for e in story.of(W, "PHASE_STARTED")] == ["research"]
-    assert story.of(W, "WORKFLOW_PAUSED")[-1].data["pause_reason"] == "drained"
+    assert story.of(W, "WORKFLOW_PAUSED")[-1].data["pause_reason"] == "research is done, and no more was asked for"
 
 
 def test_what_it_held_and_drafted_is_the_next_workflows_in_one_step(story: Story) -> None:
