@@ -98,9 +98,9 @@ def _wait(handle: int, lock: Path | None) -> None:
 def _take(path: Path, copy: Path, *, guarded: bool) -> None:
     for _ in range(_TRIES):
         before = _marks(path)
-        for end in ("", "-wal"):
-            if not end or Path(f"{path}{end}").exists():
-                shutil.copyfile(f"{path}{end}", f"{copy}{end}")
+        shutil.copyfile(path, copy)
+        with suppress(FileNotFoundError):  # it may go at any moment, with whoever wrote last
+            shutil.copyfile(f"{path}-wal", f"{copy}-wal")
         settled = all(time.time_ns() - mark[1] > _SETTLED_NS for mark in before if mark)
         if guarded or (settled and _marks(path) == before):
             return

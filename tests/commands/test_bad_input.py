@@ -81,7 +81,6 @@ BAD: list[tuple[tuple[str, ...], str, str]] = [
     (("orchestrate", "x", "--template=../../etc"), "no template", "template"),
     (("orchestrate", "x", "--template=circle"), "circle", ""),
     (("orchestrate", "x", "--template=hungry"), "'colour'", "variable 'colour'"),
-    (("orchestrate", "x", "--test-mode"), "does nothing with it", "--test-mode"),
     (("orchestrate", "x", "--recovery-mode"), "Recovery of which workflow", "--continue-from"),
     (("orchestrate",), "needs a description", "description"),
     (("orchestrate", "  "), "description is empty", "description"),
