@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stretto.commands.app import App
-from stretto.commands.ending import LEFT
 from stretto.commands.invocation import Invocation
 from stretto.commands.launch import relaunch
+from stretto.commands.leaving import LEFT
 from stretto.commands.reply import Reply
 from stretto.graph.entry import Given
 from stretto.graph.spec import TaskSpec

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from stretto.commands.app import App
 from stretto.commands.handing_out import handed_out
 from stretto.commands.invocation import Invocation
+from stretto.commands.leaving import LEFT, taking_up
 from stretto.commands.reply import Reply
 from stretto.commands.safe import one_line
 from stretto.commands.workflows import UNDONE
@@ -18,8 +19,6 @@ from stretto.state.log import Log
 from stretto.state.show import as_dict, duration, used
 from stretto.state.view import fold
 
-LEFT = "left"
-"""The key under which WORKFLOW_PAUSED names a phase that is left to other commands."""
 _EXIT = {"completed": 0, "open": 0, "failed": 1, "paused": 3, "cancelled": 1}
 _SHOWN = 12
 
@@ -113,6 +112,8 @@ def headline(end: End) -> str:
             return f"{name} {result.why}."
         case "paused" if result.facts.get(LEFT):
             return f"{name} {result.why}."
+        case "paused" if "merged" in result.facts:
+            return f"{name}: {result.why}; it can be resumed."
         case "paused":
             return f"{name} stopped at a safe point and can be resumed."
         case "cancelled":
@@ -212,10 +213,3 @@ def next_steps(end: End) -> tuple[str, ...]:
             return (again, f"stretto workflow-status {name}", f"stretto cancel {name}")
         case "cancelled":
             return (f"stretto diff {name}", f"stretto undo {name}")
-
-
-def taking_up(name: str, phase: str) -> tuple[str, ...]:
-    """How a phase that a workflow leaves to other commands is done."""
-    context = f'{{"phase": "{phase}", "workflow_id": "{name}"}}'
-    again = f"stretto orchestrate --resume {name}   (does it by itself)"
-    return (f"stretto subagents '{context}' '[…]'", again, f"stretto cancel {name}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from stretto.commands.app import App, require_supported
 from stretto.commands.invocation import Invocation
+from stretto.commands.leaving import LEFT, taking_up
 from stretto.commands.reply import Reply
 from stretto.commands.safe import one_line
 from stretto.commands.workflows import UNDONE, find
@@ -103,20 +104,14 @@ def _one(log: Log, row: WorkflowRow, app: App, detailed: bool, *, depends: bool 
 
         more, told = dependencies(log, row)
         lines, body = [*lines, *more], {**body, **told}
-    steps = (f"{undone}   (brings it again)",) if undone else _next(row, driven, _gate(view), _open(view))
+    steps = (f"{undone}   (brings it again)",) if undone else _next(row, driven, _pause(view))
     return Reply("workflow-status", "\n".join(lines), body, workflow_id=row.id, next_steps=steps)
 
 
-def _open(view: WorkflowView) -> bool:
-    """Whether its tracks have ended, and it waits for what others do."""
+def _pause(view: WorkflowView) -> Mapping[str, Any]:
+    """What was said of the pause in which it is; nothing if it is in none."""
     stops = [e for e in view.last if e.type == "WORKFLOW_PAUSED"]
-    return view.status == "PAUSED" and bool(stops) and stops[-1].data.get("current_state") == "open"
-
-
-def _gate(view: WorkflowView) -> bool:
-    """Whether it waits for a person."""
-    stops = [e for e in view.last if e.type == "WORKFLOW_PAUSED"]
-    return view.status == "PAUSED" and bool(stops) and "gate" in stops[-1].data
+    return stops[-1].data if stops and view.status == "PAUSED" else {}
 
 
 def _about_driver(driven: str | None, holder: lease.Holder | None) -> tuple[str, ...]:
@@ -200,7 +195,7 @@ def _word(body: Mapping[str, Any]) -> str:
     return f"{body['status']}{more}"
 
 
-def _next(row: WorkflowRow, driver: str | None, gate: bool, stays: bool) -> tuple[str, ...]:
+def _next(row: WorkflowRow, driver: str | None, pause: Mapping[str, Any]) -> tuple[str, ...]:
     if row.runner == COORDINATED:
         begin = (f"stretto coordination-hub start {row.id}",) if row.status == "SCHEDULED" else ()
         return (*begin, f"stretto events {row.id}")
@@ -209,8 +204,10 @@ def _next(row: WorkflowRow, driver: str | None, gate: bool, stays: bool) -> tupl
         return (f"stretto events {row.id} --follow", f"stretto cancel {row.id}")
     if row.status in {"COMPLETED", "CANCELLED"}:
         return (f"stretto diff {row.id}", f"stretto undo {row.id}")
-    if gate:
+    if "gate" in pause:
         return (f"stretto diff {row.id}", f"{again} --approve", f'{again} --reject "why"')
-    if stays:
+    if LEFT in pause:
+        return taking_up(row.id, str(pause[LEFT]))
+    if pause.get("current_state") == "open":
         return (f"stretto orchestrate finalize-workflow {row.id} --validation=complete", f"stretto diff {row.id}")
     return (again, f"stretto diff {row.id}")

@@ -46,6 +46,8 @@ LIMITS = "limits"
 """The fact that holds the limits of the last drive."""
 LEFT = "left"
 """The fact that holds the ids of the gate or the halts that the last drive set out from."""
+ONLY = "only"
+"""The fact that names the phase that another command has brought tasks to: when it is done, the workflow stops."""
 PREFIX = "prefix"
 """The fact that holds the project's folder, seen from the repository's root."""
 Durability = Literal["power", "process"]
@@ -124,7 +126,6 @@ class Driver:
         given: Given | None = None,
     ) -> Result:
         """Run the graph from where it stands until it ends or stops; with something `given`, until that is done."""
-        self._given = given
         before = self.log.last_seq() if resuming else 0
         fence = lease.acquire(self.log, self.spec.workflow_id)  # before all else: what is read now stays so
         try:
@@ -136,6 +137,7 @@ class Driver:
                 entry = enter(self.spec.workflow_id, await self.graph.aget_state(self._config()), answer)
                 if given:
                     expected(self.spec.workflow_id, entry, given)
+                self._given = given or self._begun()
                 if self._untold(entry):
                     return await self._ended(fence, before)
                 if entry.waits:
@@ -185,6 +187,14 @@ class Driver:
             self._broke(fence, before, error)
             raise
 
+    def _begun(self) -> Given | None:
+        """What was brought before and is not done yet: whoever goes on with it stops there, too."""
+        phase = self.log.fact(self.spec.workflow_id, ONLY)
+        if phase is None:
+            return None
+        found = fold(self.log.events(self.spec.workflow_id)).phases.get(phase)
+        return Given(phase) if found is None or found.state != "completed" else None
+
     def _take_up(self, tx: Transaction, entry: Entry) -> dict[str, Any]:
         """Keep what is brought to the phase that was left; whoever goes on without bringing anything does it itself."""
         if not entry.left:
@@ -192,6 +202,8 @@ class Driver:
         given = self._given or Given(entry.left)
         name = f"{GIVEN}{entry.left}"
         tx.put_fact(self.spec.workflow_id, name, list(given.tasks))
+        if self._given:
+            tx.put_fact(self.spec.workflow_id, ONLY, entry.left)
         return {"taken_up": entry.left, **({"tasks": [str(t["id"]) for t in given.tasks]} if given.tasks else {})}
 
     async def _branch(self) -> Start:

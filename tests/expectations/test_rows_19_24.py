@@ -175,6 +175,13 @@ def tasks_of(project: Project) -> list[str]:
     return [e.data["task_id"] for e in project.events(W) if e.type == "TASK_COMPLETED"]
 
 
+def test_the_status_says_how_the_phase_is_done(left: Project) -> None:
+    steps = left.run("workflow-status", W, "--json").json["next_steps"]
+
+    assert steps[0] == f"""stretto subagents '{{"phase": "research", "workflow_id": "{W}"}}' '[…]'"""
+    assert steps[1].startswith(f"stretto orchestrate --resume {W}")
+
+
 def test_the_reply_names_what_came_of_each_task(left: Project) -> None:
     ran = left.work("subagents", CONTEXT, TASKS, "--json")
 
@@ -194,8 +201,9 @@ def test_a_task_that_fails_makes_the_outcome_partial(left: Project) -> None:
 
     left.agent({})
     again = left.work("orchestrate", "--resume", W)
-    assert again.code == 0, again.err
-    assert tasks_of(left)[:2] == ["research/task_001", "research/b"]
+    assert (again.code, "research is done, and no more was asked for" in again.out) == (3, True)
+    assert tasks_of(left) == ["research/task_001", "research/b"]
+    assert left.work("orchestrate", "--resume", W).code == 0
 
 
 def test_whoever_resumes_it_instead_has_it_do_its_own_research(left: Project) -> None:
@@ -221,10 +229,11 @@ def test_a_driver_that_is_killed_over_the_tasks_leaves_them_to_the_next(left: Pr
 
     ran = left.work("orchestrate", "--resume", W)
 
-    assert ran.code == 0, ran.err
-    done = tasks_of(left)
-    assert set(done[:2]) == {"research/task_001", "research/b"}
-    assert not any("topic" in name for name in done)
+    assert ran.code == 3, ran.err
+    assert set(tasks_of(left)) == {"research/task_001", "research/b"}
+    assert len(list(left.root.glob("specs/reports/*.md"))) == 2
+    assert left.work("orchestrate", "--resume", W).code == 0
+    assert not any("topic" in name for name in tasks_of(left))
 
 
 @pytest.mark.parametrize(
