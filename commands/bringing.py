@@ -7,10 +7,11 @@ are the workflow's. It stops again when the phase is done.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from stretto.commands.app import App
+from stretto.commands.app import App, require_supported
 from stretto.commands.invocation import Invocation
 from stretto.commands.launch import relaunch
 from stretto.commands.leaving import LEFT
+from stretto.commands.options import LIMIT_FLAGS, changed_limits
 from stretto.commands.reply import Reply
 from stretto.graph.entry import Given
 from stretto.graph.spec import TaskSpec
@@ -18,6 +19,11 @@ from stretto.state.errors import BadInput
 from stretto.state.ids import WorkflowId
 from stretto.state.log import Log
 from stretto.state.view import fold
+
+SUPPORTED = LIMIT_FLAGS | {"dry-run", "durability", "runner"}
+"""What may be changed of a workflow that goes on; the rest was said when it began."""
+_OWN = ("name", "complexity")
+"""Keys of a context that say what a workflow of one's own would be."""
 
 
 class Left(NamedTuple):
@@ -31,7 +37,7 @@ def left(app: App, context: Mapping[str, Any]) -> Left | None:
     """The phase that the workflow of a context leaves to others, if it waits there; None if it leaves nothing.
 
     Raises:
-        BadInput: It waits at another phase than the context names.
+        BadInput: It waits at another phase than the context names, or the context says what that workflow is.
     """
     name = str(context.get("workflow_id", ""))
     found = Log.find(app.state) if name else None
@@ -49,18 +55,31 @@ def left(app: App, context: Mapping[str, Any]) -> Left | None:
             field="context.phase",
             allowed=(phase,),
         )
+    if phase and (own := next((key for key in _OWN if key in context), "")):
+        raise BadInput(
+            f"{name!r} is there already: its {own} was said when it began. Nothing was started.",
+            field=f"context.{own}",
+            next_steps=(f"Leave {own!r} out.",),
+        )
     return Left(WorkflowId(row.id), phase) if phase else None
 
 
 def bring(invocation: Invocation, app: App, to: Left, tasks: Sequence[TaskSpec]) -> Reply:
-    """Have the workflow do these tasks in the phase that it left, and say what came of each."""
+    """Have the workflow do these tasks in the phase that it left, and say what came of each.
+
+    Raises:
+        BadInput: A flag changes what was said when the workflow began.
+    """
+    require_supported(invocation, SUPPORTED)
     if "dry-run" in invocation.flags:
         lines = [f"Dry run: nothing was started. {to.workflow} would do in its phase {to.phase}:"]
         lines += [f"  {task.id} [{task.role}] {task.title}" for task in tasks]
         listed = [task.model_dump(mode="json") for task in tasks]
         return Reply("subagents", "\n".join(lines), {"phase": to.phase, "tasks": listed}, workflow_id=to.workflow)
     given = Given(to.phase, tuple(task.model_dump(mode="json") for task in tasks))
-    done = relaunch(to.workflow, invocation, app, answer=None, limits=None, given=given)
+    changed = invocation.flags.keys() & LIMIT_FLAGS
+    limits = (lambda old: changed_limits(invocation, old)) if changed else None
+    done = relaunch(to.workflow, invocation, app, answer=None, limits=limits, given=given)
     with Log.open(app.directory) as log:
         view = fold(log.events(to.workflow))
     names = [f"{to.phase}/{task.id}" for task in tasks]

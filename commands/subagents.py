@@ -81,27 +81,34 @@ def handle(invocation: Invocation, app: App) -> Reply:
     if rules.get("agent_specialization") == "adaptive":
         tasks = [specialised(task) for task in tasks]
     phases = scanned(app, recipes.subagents(context, tasks, reads), tasks, dry="dry-run" in invocation.flags)
-    if left := bringing.left(app, context):
-        return bringing.bring(invocation, app, left, phases[0].tasks)
+    left = bringing.left(app, context)
     decided: Decision | None = None
     if rules.get("parallel_optimization"):
         decided = decide(tasks, str(context.get("phase", "")), str(context.get("coordination", "")))
-        if decided.agents:
-            most = min(decided.agents, int(invocation.flags.get("max-agents", decided.agents)))
-            invocation = invocation._replace(flags={**invocation.flags, "max-agents": most})
-    done = run(
-        invocation,
-        app,
-        description,
-        phases,
-        named=None if parent else context.get("workflow_id"),
-        complexity=context.get("complexity"),
-    )
-    if decided:
-        told = {"mode": decided.mode, "score": decided.score, "reasons": list(decided.reasons)}
-        text = "\n".join([done.text, f"  How they run: {decided.mode}", *(f"    {r}" for r in decided.reasons)])
-        done = done._replace(text=text, result={**done.result, "decision": told})
+        invocation = _at_most(invocation, decided)
+    if left:
+        return _with(decided, bringing.bring(invocation, app, left, phases[0].tasks))
+    named = None if parent else context.get("workflow_id")
+    done = run(invocation, app, description, phases, named=named, complexity=context.get("complexity"))
+    done = _with(decided, done)
     return _linked(done, app, parent) if parent and "dry-run" not in invocation.flags else done
+
+
+def _at_most(invocation: Invocation, decided: Decision) -> Invocation:
+    """With no more agents at once than the table allows."""
+    if not decided.agents:
+        return invocation
+    most = min(decided.agents, int(invocation.flags.get("max-agents", decided.agents)))
+    return invocation._replace(flags={**invocation.flags, "max-agents": most})
+
+
+def _with(decided: Decision | None, done: Reply) -> Reply:
+    """The reply with how the tasks run, and why."""
+    if decided is None:
+        return done
+    told = {"mode": decided.mode, "score": decided.score, "reasons": list(decided.reasons)}
+    text = "\n".join([done.text, f"  How they run: {decided.mode}", *(f"    {r}" for r in decided.reasons)])
+    return done._replace(text=text, result={**done.result, "decision": told})
 
 
 def configure(invocation: Invocation, app: App) -> Reply:

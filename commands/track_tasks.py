@@ -90,7 +90,7 @@ def join(invocation: Invocation, app: App, context: Mapping[str, Any], tasks: Se
     Raises:
         InvalidTransition: It has failed or was cancelled.
     """
-    require_supported(invocation, frozenset({"dry-run"}))
+    require_supported(invocation, frozenset({"dry-run", "durability", "runner"}))
     row = to.row
     if row.status in _OVER:
         again = f"stretto orchestrate --resume {row.id}" if row.status == "FAILED" else f"stretto diff {row.id}"

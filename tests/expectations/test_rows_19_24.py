@@ -197,6 +197,7 @@ def test_a_task_that_fails_makes_the_outcome_partial(left: Project) -> None:
 
     assert ran.code == 1
     assert ran.json["result"]["outcome"] == "partial"
+    assert [e.data["final"] for e in left.events(W) if e.type == "TASK_FAILED"] == [False, True]  # the one attempt
     assert ran.json["result"]["tasks"] == {"research/task_001": "completed", "research/b": "failed"}
 
     left.agent({})
@@ -247,6 +248,25 @@ def test_tasks_for_another_phase_are_refused_and_nothing_is_written(left: Projec
     before = left.everything()
 
     ran = left.work("subagents", json.dumps(context), TASKS, "--json")
+
+    assert (ran.code, ran.json["error"]["details"]["field"]) == (2, field)
+    assert left.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("context", "flag", "field"),
+    [
+        ({}, "--merge=never", "--merge"),
+        ({}, "--gate=merge", "--gate"),
+        ({"name": "Other"}, "--attempts=2", "context.name"),
+    ],
+)
+def test_what_was_said_when_the_workflow_began_is_not_said_again(
+    left: Project, context: dict[str, str], flag: str, field: str
+) -> None:
+    before = left.everything()
+
+    ran = left.work("subagents", json.dumps({**json.loads(CONTEXT), **context}), TASKS, flag, "--json")
 
     assert (ran.code, ran.json["error"]["details"]["field"]) == (2, field)
     assert left.everything() == before
