@@ -5,6 +5,7 @@ are the workflow's. It stops again when the phase is done.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from stretto.commands.app import App, require_supported
@@ -77,9 +78,8 @@ def bring(invocation: Invocation, app: App, to: Left, tasks: Sequence[TaskSpec])
         listed = [task.model_dump(mode="json") for task in tasks]
         return Reply("subagents", "\n".join(lines), {"phase": to.phase, "tasks": listed}, workflow_id=to.workflow)
     given = Given(to.phase, tuple(task.model_dump(mode="json") for task in tasks))
-    changed = invocation.flags.keys() & LIMIT_FLAGS
-    limits = (lambda old: changed_limits(invocation, old)) if changed else None
-    done = relaunch(to.workflow, invocation, app, answer=None, limits=limits, given=given)
+    changed = partial(changed_limits, invocation) if invocation.flags.keys() & LIMIT_FLAGS else None
+    done = relaunch(to.workflow, invocation, app, answer=None, limits=changed, given=given)
     with Log.open(app.directory) as log:
         view = fold(log.events(to.workflow))
     names = [f"{to.phase}/{task.id}" for task in tasks]

@@ -143,7 +143,7 @@ class Driver:
                 if entry.waits:
                     facts = waiting(entry.waits)
                     return Result(self.spec.workflow_id, "paused", facts["pause_reason"], entry.waits, facts)
-                await self._begin(fence, entry, before)
+                await self._begin(fence, entry, before, given)
                 result = await self._invoke(fence, entry, before)
                 self._settle(fence)
                 return result
@@ -169,7 +169,7 @@ class Driver:
         left = self.log.fact(self.spec.workflow_id, LEFT) == list(entry.stops)  # what the driver before set out from
         return row is not None and row.status == "RUNNING" and bool(entry.stops) and (bool(entry.waits) or not left)
 
-    async def _begin(self, fence: Fence, entry: Entry, before: int) -> None:
+    async def _begin(self, fence: Fence, entry: Entry, before: int, given: Given | None) -> None:
         """Say that the workflow runs."""
         try:
             await self._sweep(fence)  # worktrees of a driver that died
@@ -179,7 +179,7 @@ class Driver:
                 facts = {**facts, "runner": self.runner.name, **entry.facts}
                 tx.put_fact(self.spec.workflow_id, LIMITS, self.spec.limits.model_dump(mode="json"))
                 tx.put_fact(self.spec.workflow_id, LEFT, list(entry.stops))
-                facts |= self._take_up(tx, entry)
+                facts |= self._take_up(tx, entry, given)
                 if entry.retries:
                     facts["retried"] = tx.forget_failures(self.spec.workflow_id)
                 tx.set_status(self.spec.workflow_id, "RUNNING", facts)
@@ -195,16 +195,19 @@ class Driver:
         found = fold(self.log.events(self.spec.workflow_id)).phases.get(phase)
         return Given(phase) if found is None or found.state != "completed" else None
 
-    def _take_up(self, tx: Transaction, entry: Entry) -> dict[str, Any]:
-        """Keep what is brought to the phase that was left; whoever goes on without bringing anything does it itself."""
-        if not entry.left:
-            return {}
-        given = self._given or Given(entry.left)
+    def _take_up(self, tx: Transaction, entry: Entry, given: Given | None) -> dict[str, Any]:
+        """Keep what is brought to the phase that was left; whoever goes on without bringing anything does it itself.
+
+        What a driver brought that died before the phase knew of it stays.
+        """
         name = f"{GIVEN}{entry.left}"
-        tx.put_fact(self.spec.workflow_id, name, list(given.tasks))
-        if self._given:
+        if not entry.left or (given is None and self.log.fact(self.spec.workflow_id, name) is not None):
+            return {}
+        tasks = given.tasks if given else ()
+        tx.put_fact(self.spec.workflow_id, name, list(tasks))
+        if given:
             tx.put_fact(self.spec.workflow_id, ONLY, entry.left)
-        return {"taken_up": entry.left, **({"tasks": [str(t["id"]) for t in given.tasks]} if given.tasks else {})}
+        return {"taken_up": entry.left, **({"tasks": [str(t["id"]) for t in tasks]} if tasks else {})}
 
     async def _branch(self) -> Start:
         """Where it begins: at the checkout, or where the one stood whose work it goes on with."""

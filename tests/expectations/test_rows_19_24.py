@@ -1,7 +1,10 @@
 """Rows 19 to 22 and 24: research that is begun by one command, done by another's tasks, and handed on."""
 
 import json
+import os
+import shutil
 import sqlite3
+import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -214,18 +217,22 @@ def test_whoever_resumes_it_instead_has_it_do_its_own_research(left: Project) ->
     assert set(tasks_of(left)[:2]) == {"research/topic-1", "research/topic-2"}
 
 
-def test_a_driver_that_is_killed_over_the_tasks_leaves_them_to_the_next(left: Project, tmp_path: Path) -> None:
-    begun = tmp_path / "begun"
-    left.agent({"b": {"touch": str(begun), "sleep": 60}})
-    process = left.start("subagents", CONTEXT, TASKS, "--runner", left.runner)
+def killed(driver: "subprocess.Popen[str]", begun: Path) -> None:
+    """Kill a driver once a file is there."""
     try:
         end = time.monotonic() + 60
         while not begun.exists() and time.monotonic() < end:
             time.sleep(0.05)
         assert begun.exists()
     finally:
-        process.kill()
-        process.communicate()
+        driver.kill()
+        driver.communicate()
+
+
+def test_a_driver_that_is_killed_over_the_tasks_leaves_them_to_the_next(left: Project, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    left.agent({"b": {"touch": str(begun), "sleep": 60}})
+    killed(left.start("subagents", CONTEXT, TASKS, "--runner", left.runner), begun)
     left.agent({})
 
     ran = left.work("orchestrate", "--resume", W)
@@ -235,6 +242,30 @@ def test_a_driver_that_is_killed_over_the_tasks_leaves_them_to_the_next(left: Pr
     assert len(list(left.root.glob("specs/reports/*.md"))) == 2
     assert left.work("orchestrate", "--resume", W).code == 0
     assert not any("topic" in name for name in tasks_of(left))
+
+
+GIT = """#!/bin/sh
+# git, but that it hangs once the driver has said that it goes on
+if grep -aqs WORKFLOW_RESUMED {log} {log}-wal; then touch {begun}; exec sleep 5; fi
+exec {git} "$@"
+"""
+
+
+def test_tasks_that_were_brought_to_a_driver_which_died_at_once_are_not_forgotten(
+    left: Project, tmp_path: Path
+) -> None:
+    begun, folder = tmp_path / "begun", tmp_path / "bin"
+    folder.mkdir()
+    words = {"log": left.store / "events.db", "begun": begun, "git": shutil.which("git")}
+    (folder / "git").write_text(GIT.format(**words), "utf-8")
+    (folder / "git").chmod(0o755)
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    killed(left.start("subagents", CONTEXT, TASKS, "--runner", left.runner, PATH=path), begun)
+    assert "TASK_STARTED" not in left.types(W)
+
+    assert left.work("orchestrate", "--resume", W).code == 3
+
+    assert set(tasks_of(left)) == {"research/task_001", "research/b"}
 
 
 @pytest.mark.parametrize(
