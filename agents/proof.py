@@ -66,9 +66,13 @@ def checked(report: CheckReport) -> Unproven | None:
 
 
 def instructions(task: Task, inputs: dict[str, Outcome]) -> str:
-    """The task's prompt and, for each task it waited for, one line of what that one reported."""
-    lines = [f"- {name}: {outcome.summary}" for name, outcome in inputs.items() if outcome.summary]
-    return "\n".join([task.prompt, "", "The tasks before this one reported:", *lines]) if lines else task.prompt
+    """The task's prompt, what is known of it and, for each task it waited for, one line of what that one reported."""
+    told = {
+        "This is known:": [f"- {line}" for line in task.known],
+        "The tasks before this one reported:": [f"- {n}: {o.summary}" for n, o in inputs.items() if o.summary],
+    }
+    parts = [line for head, lines in told.items() if lines for line in ("", head, *lines)]
+    return "\n".join([task.prompt, *parts])
 
 
 def as_data(report: CheckReport) -> dict[str, object]:

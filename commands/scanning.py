@@ -35,10 +35,6 @@ def scanned(
     if dry or not audits:
         return tuple(phases)
     known = tuple(scan_project(app).lines())
-    facts = "\nThis is known:\n" + "\n".join(f"- {line}" for line in known)
     first = phases[0]
-    given = tuple(
-        t.model_copy(update={"known": known, "prompt": t.prompt + facts}) if i in audits else t
-        for i, t in enumerate(first.tasks)
-    )
+    given = tuple(t.model_copy(update={"known": known}) if i in audits else t for i, t in enumerate(first.tasks))
     return (first.model_copy(update={"tasks": given}), *phases[1:])

@@ -65,8 +65,7 @@ def implement() -> tuple[PhaseSpec, ...]:
 def debug(issue: str, context: Sequence[str], known: Sequence[str] = ()) -> tuple[PhaseSpec, ...]:
     """One debugger, who changes nothing; `known` is what a program found out beforehand."""
     note = "\nRead these first:\n" + "\n".join(f"- {c}" for c in context) if context else ""
-    facts = "\nThis is known:\n" + "\n".join(f"- {k}" for k in known) if known else ""
-    task = _task("debug", "debugger", issue, f"Find the cause: {issue}{note}{facts}")
+    task = _task("debug", "debugger", issue, f"Find the cause: {issue}{note}")
     return (PhaseSpec(name="debugging", kind="debug", tasks=(task.model_copy(update={"known": tuple(known)}),)),)
 
 

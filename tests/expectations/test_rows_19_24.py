@@ -104,7 +104,7 @@ def test_two_are_reports_and_one_is_the_debug_report_of_a_security_audit(story: 
     assert roles == ["debugger", "researcher", "researcher"]
     assert [path.rpartition("/")[2][:9] for path in story.files] == ["001_jwt_s", "002_authe", "003_debug"]
     assert story.audit.startswith("# Debug Report: current_auth_system")
-    assert "bandit" in story.audit or "ruff" in story.audit
+    assert story.audit.count("Security scan by") == 1  # as evidence, and not as a part of the problem
 
 
 def test_it_stops_when_what_was_left_is_done(story: Story) -> None:
