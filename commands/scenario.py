@@ -63,14 +63,22 @@ class Rules(NamedTuple):
     total_order: bool = False
 
 
-def run_example(example: Example, root: Path, rules: Rules, note: Callable[[str], None]) -> Ran:
-    """Run an example in an empty folder, which becomes its project; `note` is told of each line before it runs.
+def run_example(
+    example: Example,
+    root: Path,
+    rules: Rules,
+    note: Callable[[str], None],
+    heard: Callable[[Reply], object] = lambda _: None,
+) -> Ran:
+    """Run an example in an empty folder, which becomes its project.
+
+    `note` is told of each line before it runs, `heard` of every reply, those to the workers' commands too.
 
     Raises:
         StrettoError: The project cannot be made.
     """
     ground = make(root, example)
-    scenario = _Scenario(example, ground)
+    scenario = _Scenario(example, ground, heard)
     done: list[Done] = []
     for step in example.steps:
         if step.line == first_needed(example.steps):
@@ -98,8 +106,9 @@ def first_words(text: str, longest: int = 76) -> str:
 class _Scenario:
     """The lines of one example, on its ground."""
 
-    def __init__(self, example: Example, ground: Ground) -> None:
+    def __init__(self, example: Example, ground: Ground, heard: Callable[[Reply], object]) -> None:
         self._example = example
+        self._heard = heard
         self._ground = ground
         self._world = World(ground)
         self._pending = False
@@ -163,7 +172,9 @@ class _Scenario:
 
     def _handled(self, invocation: Invocation) -> Reply:
         with redirect_stderr(io.StringIO()):  # what handlers say about their progress
-            return handle(invocation, self._ground.app)
+            reply = handle(invocation, self._ground.app)
+        self._heard(reply)
+        return reply
 
     def _meant(self, step: Step, invocation: Invocation) -> str:
         """The id by which the document speaks of what `/orchestrate "…"` starts, if it does."""

@@ -6,14 +6,15 @@ workers of `stretto verify`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from stretto.commands.cli import handle
 from stretto.commands.parse import parse_line
 from stretto.commands.reply import Reply
-from stretto.commands.scenario_document import Example
+from stretto.commands.scenario import Ran, Rules, run_example
+from stretto.commands.scenario_document import Example, parse_document
 from stretto.commands.scenario_ground import Ground, make
 from stretto.commands.scenario_workload import groups
 from stretto.commands.scenario_world import World
@@ -32,6 +33,13 @@ def raw(number: int) -> str:
     """Line `number` of the 56, as it stands in the document."""
     lines: list[dict[str, Any]] = json.loads(_LINES.read_text("utf-8"))
     return str(lines[number - 1]["raw"])
+
+
+def run_lines(lines: Sequence[str], root: Path) -> tuple[Ran, list[Reply]]:
+    """What lines come to as `stretto verify` runs them, and every reply, the workers' too."""
+    (example,) = parse_document("### Lines\n```bash\n" + "\n".join(lines) + "\n```\n", "x")
+    heard: list[Reply] = []
+    return run_example(example, root, Rules(), lambda _: None, heard.append), heard
 
 
 class Scene:

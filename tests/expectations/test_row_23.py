@@ -5,13 +5,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from stretto.commands import scenario
-from stretto.commands.scenario_document import parse_document
 from stretto.graph.plan import Plan
 from stretto.graph.plan_file import parse
 from stretto.state.log import Log
 from tests.commands.door import Project
-from tests.expectations.scene import raw
+from tests.expectations.scene import raw, run_lines
 
 pytestmark = pytest.mark.slow
 W, PLAN = "research_auth_001", "specs/plans/005_jwt_authentication.md"
@@ -30,8 +28,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
     """Lines 19 to 23, and one that takes the plan for granted, so that 001 to 004 are there."""
     root: Path = tmp_path_factory.mktemp("plan")
     lines = [*(raw(n) for n in range(19, 24)), f"/dependency-resolver analyze {PLAN}"]
-    (example,) = parse_document("### Plan\n```bash\n" + "\n".join(lines) + "\n```\n", "x")
-    ran = scenario.run_example(example, root, scenario.Rules(), lambda _: None)
+    ran, _ = run_lines(lines, root)
     text = (root / PLAN).read_text("utf-8")
     with Log.open(root / ".stretto" / "state") as log:
         draft = log.fact(W, "draft_plan")

@@ -13,12 +13,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from stretto.commands import scenario
-from stretto.commands.scenario_document import parse_document
 from stretto.state.log import Log
 from stretto.state.wire import Event
 from tests.commands.door import Project
-from tests.expectations.scene import raw
+from tests.expectations.scene import raw, run_lines
 
 W, NEXT = "research_auth_001", "planning_auth_001"
 DESCRIPTION = "Research authentication best practices and JWT implementation patterns"
@@ -42,9 +40,8 @@ class Story(NamedTuple):
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """Lines 19 to 24, run as `stretto verify` does."""
     root = tmp_path_factory.mktemp("research")
-    text = "### Research\n```bash\n" + "\n".join(raw(n) for n in range(19, 25)) + "\n```\n"
-    (example,) = parse_document(text, "x")
-    ran = scenario.run_example(example, root, scenario.Rules(), lambda _: None)
+    lines = [raw(n) for n in range(19, 25)]
+    ran, _ = run_lines(lines, root)
     outcomes = {n: done.outcome for n, done in enumerate(ran.steps, 19)}
     with Log.open(root / ".stretto" / "state") as log:
         events = list(log.events())

@@ -6,17 +6,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from stretto.commands import scenario
-from stretto.commands.app import App
-from stretto.commands.cli import handle
-from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
-from stretto.commands.scenario_document import parse_document
 from stretto.state.log import Log
 from stretto.state.wire import Event
 from tests.commands.door import Project, Ran
 from tests.commands.host import Host, orders_of, task
-from tests.expectations.scene import raw
+from tests.expectations.scene import raw, run_lines
 
 pytestmark = pytest.mark.slow
 IMPL = "impl_auth_001"
@@ -44,17 +39,7 @@ def story(no_settings: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """The lines behind the plan that they name, run as `stretto verify` does; replies are kept on their way."""
     root = tmp_path_factory.mktemp("feature")
     lines = ['/plan "Implement JWT-based authentication system"', *(raw(n) for n in ROWS)]
-    (example,) = parse_document("### Feature\n```bash\n" + "\n".join(lines) + "\n```\n", "x")
-    kept: list[Reply] = []
-    real = handle
-
-    def listening(invocation: Invocation, app: App) -> Reply:
-        kept.append(real(invocation, app))
-        return kept[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scenario, "handle", listening)
-        ran = scenario.run_example(example, root, scenario.Rules(), lambda _: None)
+    ran, kept = run_lines(lines, root)
     log = Log.find(str(root / ".stretto" / "state"))
     assert log
     with log:

@@ -5,17 +5,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from stretto.commands import scenario
-from stretto.commands.app import App
-from stretto.commands.cli import handle
-from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
-from stretto.commands.scenario_document import parse_document
 from stretto.graph.spec import Spec
 from stretto.state.log import Log
 from stretto.state.rows import WorkflowRow
 from stretto.state.wire import Event
-from tests.expectations.scene import Scene, raw
+from tests.expectations.scene import Scene, raw, run_lines
 
 pytestmark = pytest.mark.slow
 OLD, NEW = "microservices_migration_001", "gradual_database_migration_rollback_001"
@@ -48,17 +43,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """The lines, with the error between 32 and 33, run as `stretto verify` does; replies are kept on their way."""
     root = tmp_path_factory.mktemp("migration")
     lines = [raw(32), ERROR, *(raw(n) for n in range(33, 41))]
-    (example,) = parse_document("### Migration\n```bash\n" + "\n".join(lines) + "\n```\n", "x")
-    kept: list[Reply] = []
-    real = handle
-
-    def listening(invocation: Invocation, app: App) -> Reply:
-        kept.append(real(invocation, app))
-        return kept[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scenario, "handle", listening)
-        ran = scenario.run_example(example, root, scenario.Rules(), lambda _: None)
+    ran, kept = run_lines(lines, root)
     told = [kept[0], *kept[2:]]  # the second is the driver that meets the error
     log = Log.find(str(root / ".stretto" / "state"))
     assert log
