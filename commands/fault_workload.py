@@ -7,7 +7,6 @@ while in its own worktree and leaves a file, which is proven and landed as every
 
 import shlex
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,7 +19,7 @@ from stretto.commands.scenario_ground import commit
 from stretto.graph.run import start
 from stretto.graph.spec import Limits, PhaseSpec, Spec, TaskSpec, validate
 from stretto.state.log import Log
-from stretto.state.wire import Event
+from stretto.state.wire import Event, moment
 
 WORKFLOW: Final = "struck_001"
 SLOTS: Final = 2
@@ -89,8 +88,8 @@ class Workload:
         """What it took, from its events."""
         with self.log() as log:
             events = list(log.events(WORKFLOW))
-        began = {e.data["task_id"]: at(e.timestamp) for e in reversed(events) if e.type == "TASK_STARTED"}
-        ended = {e.data["task_id"]: at(e.timestamp) for e in events if e.type == "TASK_COMPLETED"}
+        began = {e.data["task_id"]: moment(e.timestamp) for e in reversed(events) if e.type == "TASK_STARTED"}
+        ended = {e.data["task_id"]: moment(e.timestamp) for e in events if e.type == "TASK_COMPLETED"}
         whole = max(ended.values()) - min(began.values())
         busy = sum(end - began[task] for task, end in ended.items())
         return Span(whole, busy / (SLOTS * whole))
@@ -142,8 +141,3 @@ def _chain(name: str, length: int, limit: float) -> list[TaskSpec]:
         )
         for one, before in zip(ids, ["", *ids], strict=False)
     ]
-
-
-def at(timestamp: str) -> float:
-    """Seconds since the epoch."""
-    return datetime.fromisoformat(timestamp).timestamp()

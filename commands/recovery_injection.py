@@ -27,13 +27,13 @@ from stretto.commands.fault_workload import (
     WORKFLOW,
     Span,
     Workload,
-    at,
 )
 from stretto.graph import admission
 from stretto.graph.allocating import Request, respond
 from stretto.graph.failures import kind_of, words
 from stretto.state import allocation
 from stretto.state.errors import StrettoError
+from stretto.state.wire import moment
 
 T = TypeVar("T")
 MOST_SECONDS: Final = 28.0
@@ -198,7 +198,7 @@ async def _struck(fault: Fault, run: Workload) -> Struck:
     again = time.time()
     done = await _seen(lambda: next((e for e in run.told("TASK_COMPLETED")), None))
     lost = run.told("TASK_FAILED")[0]
-    return Struck(again - came, at(done.timestamp) - came, kind_of(lost), f"event {lost.seq}: {words(lost)}")
+    return Struck(again - came, moment(done.timestamp) - came, kind_of(lost), f"event {lost.seq}: {words(lost)}")
 
 
 async def _exhausted(run: Workload, seconds: float) -> Struck:
@@ -222,7 +222,7 @@ async def _exhausted(run: Workload, seconds: float) -> Struck:
             allocation.release(tx, mine, "done")
         asked = next(e for e in log.events(WORKFLOW) if e.type == "RESOURCE_REQUESTED")
     evidence = f"event {asked.seq}: {answer.status} at {answer.position}: {answer.reason}"
-    return Struck(again - came, at(done.timestamp) - came, "resource_exhaustion", evidence)
+    return Struck(again - came, moment(done.timestamp) - came, "resource_exhaustion", evidence)
 
 
 async def _seen(look: Callable[[], T | None]) -> T:

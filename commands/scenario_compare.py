@@ -6,14 +6,13 @@ measured is said here once; everything else must be the same.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Literal, NamedTuple, cast
 
 from stretto.commands.scenario_document import Expected
 from stretto.state import registry
 from stretto.state.errors import BadInput
 from stretto.state.units import LONGEST, said_seconds, seconds
-from stretto.state.wire import Event, Line
+from stretto.state.wire import Event, Line, moment
 
 Verdict = Literal["equal", "measured", "differs"]
 MEASURED = re.compile(
@@ -168,14 +167,10 @@ def _kept(key: Key, event: Event, log: Sequence[Event]) -> Key:
         return key
     if began is None:
         return key._replace(verdict="differs", why="it never started")
-    waited = _time(began) - _time(event)
+    waited = moment(began.timestamp) - moment(event.timestamp)
     if abs(promised - waited) > max(ESTIMATE_WITHIN * waited, 60.0):
         return key._replace(verdict="differs", why=f"it started after {said_seconds(waited)}")
     return key._replace(why=f"it started after {said_seconds(waited)}")
-
-
-def _time(event: Event) -> float:
-    return datetime.fromisoformat(event.timestamp).timestamp()
 
 
 def counted(compared: Sequence[Compared]) -> dict[str, int]:

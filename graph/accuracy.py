@@ -6,7 +6,6 @@ took when it was completed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from stretto.graph.bottlenecks import lacking
 from stretto.graph.learning import PastWorkflow
 from stretto.state.errors import BadInput
 from stretto.state.units import seconds
-from stretto.state.wire import Event
+from stretto.state.wire import Event, moment
 
 ENOUGH = 5
 
@@ -41,7 +40,7 @@ def start_accuracy(events: Iterable[Event]) -> StartAccuracy:
     said: dict[str, tuple[float, float]] = {}
     errors: list[float] = []
     for event in events:
-        at = _at(event)
+        at = moment(event.timestamp)
         if event.type == "WORKFLOW_QUEUED" and (estimate := _estimate(event)) is not None:
             said[event.workflow_id] = (at, estimate)
         elif event.type == "WORKFLOW_SCHEDULED" and event.workflow_id in said:
@@ -87,12 +86,12 @@ def bottleneck_accuracy(events: Iterable[Event]) -> Foretold:
     count = 0
     for event in events:
         if event.type == "WORKFLOW_QUEUED" and (estimate := _estimate(event)) is not None:
-            said[event.workflow_id] = (_at(event), estimate, [what for what, _ in lacking(event.data)])
+            said[event.workflow_id] = (moment(event.timestamp), estimate, [what for what, _ in lacking(event.data)])
         elif event.type == "WORKFLOW_SCHEDULED" and event.workflow_id in said:
             since, estimate, names = said.pop(event.workflow_id)
             count += 1
             for name in names:
-                for total, seconds in zip(sums, (estimate, _at(event) - since), strict=True):
+                for total, seconds in zip(sums, (estimate, moment(event.timestamp) - since), strict=True):
                     total[name] = total.get(name, 0.0) + seconds
     return Foretold(count, *(max(total, key=total.__getitem__, default=None) for total in sums))
 
@@ -140,7 +139,3 @@ def _demands(found: Sequence[tuple[Mapping[str, Any], PastWorkflow]]) -> DemandA
         median_error=median(abs(e) for e in errors),
         agents_error=median(agents) if agents else None,
     )
-
-
-def _at(event: Event) -> float:
-    return datetime.fromisoformat(event.timestamp).timestamp()

@@ -8,7 +8,6 @@ nobody holds a file that another changes.
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from stretto.agents.paths import overlap
@@ -25,6 +24,7 @@ from stretto.state.machine import FINAL
 from stretto.state.queries import workflow_row
 from stretto.state.transaction import Transaction
 from stretto.state.units import said_seconds
+from stretto.state.wire import moment
 
 CAPACITY = "capacity"
 """The choice that says how much there is of everything."""
@@ -125,8 +125,8 @@ def spans(held: Iterable[Allocation], now: float) -> list[Span]:
     """What is held, from when to when. One that is past its time is taken to need as long again as it is late."""
     found: list[Span] = []
     for one in held:
-        start = when(str(one.granted.get("starts", "") or one.since))
-        end = when(one.until) if one.until else math.inf
+        start = moment(str(one.granted.get("starts", "") or one.since))
+        end = moment(one.until) if one.until else math.inf
         if one.state == "active" and end <= now:
             end = now + max(now - end, 1.0)
         found.append(Span(one.id, start, end, allocation.amounts(one.granted)))
@@ -147,8 +147,8 @@ def sweep(tx: Transaction, now: float) -> tuple[Allocation, ...]:
 
 def _over(tx: Transaction, one: Allocation, now: float) -> str:
     row = workflow_row(tx.database, one.workflow_id)
-    end = when(one.until) if one.until else math.inf
-    if row is not None and row.status in FINAL and when(row.updated) + GRACE <= now:
+    end = moment(one.until) if one.until else math.inf
+    if row is not None and row.status in FINAL and moment(row.updated) + GRACE <= now:
         return f"its workflow is {row.status}"
     if one.state != "active":
         return "" if end > now else "waited as long as it may" if one.state == "queued" else "its time went by unused"
@@ -228,12 +228,12 @@ class _Floor:
     def _waiting(self, one: Allocation) -> online.Waiting:
         lasts, agents = one.wanted.get("seconds"), max(one.wanted.get("agents", 0), 1)
         remaining = None if lasts is None else lasts * agents
-        wanted, since = allocation.amounts(one.wanted), when(one.requested)
+        wanted, since = allocation.amounts(one.wanted), moment(one.requested)
         return online.Waiting(one.id, one.priority, remaining, since, wanted, self.files[one.id], lasts)
 
     def _running(self, one: Allocation) -> online.Running:
-        ends = when(one.until) if one.until else None
-        return online.Running(one.id, when(one.since), ends, allocation.amounts(one.granted), self.files[one.id])
+        ends = moment(one.until) if one.until else None
+        return online.Running(one.id, moment(one.since), ends, allocation.amounts(one.granted), self.files[one.id])
 
 
 _PATHS = ("files", "touches")
@@ -282,11 +282,6 @@ def _reason(wait: online.Wait) -> str:
     if wait.never:
         return f"more than there is: {lacks}"
     return f"{lacks} not free" if lacks else f"{wait.behind} has waited too long to be passed"
-
-
-def when(stamped: str) -> float:
-    """A timestamp in seconds since the epoch."""
-    return datetime.fromisoformat(stamped).timestamp()
 
 
 def _decision(one: Allocation, position: int, start: float | None, reason: str) -> Decision:

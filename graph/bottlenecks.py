@@ -7,10 +7,9 @@ What has cost less than `LEAST` of the time looked at is no bottleneck.
 
 import math
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Literal, NamedTuple
 
-from stretto.state.wire import Event
+from stretto.state.wire import Event, moment
 
 LEAST = 0.05
 """Of the time from the first event to now."""
@@ -54,7 +53,7 @@ def bottlenecks(
     first = now
     seen: list[Event] = []
     for event in events:
-        at = _at(event)
+        at = moment(event.timestamp)
         first = min(first, at)
         if event.type == "WORKFLOW_QUEUED":
             queued[event.workflow_id] = (event, at)
@@ -121,7 +120,3 @@ def _of_phase(one: Late) -> Bottleneck:
     what = f"phase {one.phase} of {one.workflow_id}"
     action = f"stretto workflow-status {one.workflow_id} --detailed"
     return Bottleneck(what, one.beyond * max(one.behind, 0), (one.workflow_id,), (one.event,), action)
-
-
-def _at(event: Event) -> float:
-    return datetime.fromisoformat(event.timestamp).timestamp()

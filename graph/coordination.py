@@ -6,7 +6,6 @@ completed or skipped. Where the phases stand is folded from the events.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, cast
 
 from stretto.graph import recovering, tracking
@@ -21,6 +20,7 @@ from stretto.state.rows import WorkflowRow
 from stretto.state.transaction import Transaction
 from stretto.state.units import said_seconds
 from stretto.state.view import apply
+from stretto.state.wire import moment
 
 RUNNER = "coordinated"
 """The runner of a workflow that no driver runs."""
@@ -236,7 +236,7 @@ def end_phase(
 
 def _now(tx: Transaction) -> float:
     """When the transaction writes, in seconds since the epoch."""
-    return datetime.fromisoformat(tx.now).timestamp()
+    return moment(tx.now)
 
 
 def unfinished(row: WorkflowRow, view: WorkflowView) -> tuple[str, ...]:

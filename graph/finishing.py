@@ -1,7 +1,6 @@
 """The finish: criteria ticked from evidence, a summary, cross-links, the merge, and the last event."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -19,6 +18,7 @@ from stretto.graph.spec import PhaseSpec
 from stretto.graph.staying_open import delivered, leave_open
 from stretto.graph.summarising import summary
 from stretto.state.units import said_seconds
+from stretto.state.wire import moment
 
 PHASE = "finalization"
 
@@ -73,7 +73,7 @@ def elapsed(run: Run) -> float | None:
     first = next(iter(run.log.events(run.workflow_id, limit=1)), None)
     if first is None:
         return None
-    return round(run.log.now() - datetime.fromisoformat(first.timestamp).timestamp(), 1)
+    return round(run.log.now() - moment(first.timestamp), 1)
 
 
 async def closing_files(step: Step) -> dict[str, str]:

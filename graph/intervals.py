@@ -8,13 +8,12 @@ the base itself where either is not known.
 
 import math
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from statistics import fmean
 from typing import Any, NamedTuple
 
 from stretto.state.database import Database
 from stretto.state.queries import event_page
-from stretto.state.wire import Event
+from stretto.state.wire import Event, moment
 
 CHECKPOINTS = "checkpoints"
 """The choice that says how often state is kept."""
@@ -51,7 +50,7 @@ def interval(database: Database, chosen: Mapping[str, Any]) -> Interval:
 def due(database: Database, workflow_id: str, chosen: Mapping[str, Any], now: float) -> bool:
     """Whether the newest checkpoint of a workflow is older than the interval."""
     made = [e for e in _events(database, workflow_id) if e.type in ("CHECKPOINT_CREATED", "WORKFLOW_STARTED")]
-    return bool(made) and now - _at(made[-1]) >= interval(database, chosen).seconds
+    return bool(made) and now - moment(made[-1].timestamp) >= interval(database, chosen).seconds
 
 
 def _measured(database: Database) -> tuple[float | None, float | None, int]:
@@ -64,9 +63,9 @@ def _measured(database: Database) -> tuple[float | None, float | None, int]:
             costs.append(float(spent))
         failures += event.type in ("PHASE_FAILED", "ERROR_ENCOUNTERED")
         if event.type in ("WORKFLOW_STARTED", "WORKFLOW_RESUMED"):
-            since.setdefault(event.workflow_id, _at(event))
+            since.setdefault(event.workflow_id, moment(event.timestamp))
         elif event.type.startswith("WORKFLOW_") and event.workflow_id in since:
-            ran += _at(event) - since.pop(event.workflow_id)
+            ran += moment(event.timestamp) - since.pop(event.workflow_id)
     return (fmean(costs) if costs else None, ran / failures if failures and ran > 0 else None, failures)
 
 
@@ -75,7 +74,3 @@ def _events(database: Database, workflow_id: str | None) -> Iterator[Event]:
     while page := event_page(database, workflow_id, after, _PAGE):
         yield from page
         after = page[-1].seq
-
-
-def _at(event: Event) -> float:
-    return datetime.fromisoformat(event.timestamp).timestamp()

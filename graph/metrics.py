@@ -21,7 +21,7 @@ from stretto.state.log import Log
 from stretto.state.rows import WorkflowRow
 from stretto.state.usage import Meter
 from stretto.state.view import fold
-from stretto.state.wire import Event
+from stretto.state.wire import Event, moment
 
 NAMES = ("time", "agents", "utilisation", "efficiency", "quality", "reliability")
 ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -86,7 +86,7 @@ def _of(log: Log, row: WorkflowRow, capacity: float) -> Metrics | None:
     made = next((e for e in events if e.type == "WORKFLOW_CREATED"), None)
     if made is None or view.finished is None:
         return None
-    began = _at(made)
+    began = moment(made.timestamp)
     took = view.finished - began
     meter = Meter(capacity, began, view.finished, row.id)
     for event in events:
@@ -120,9 +120,9 @@ def _running(events: Iterable[Event], end: float) -> float:
         elif event.type in ("PHASE_COMPLETED", "PHASE_FAILED", "PHASE_SKIPPED"):
             open_.discard(name)
         if open_ and not before:
-            since = _at(event)
+            since = moment(event.timestamp)
         elif before and not open_:
-            total += _at(event) - since
+            total += moment(event.timestamp) - since
     return total + (end - since if open_ else 0.0)
 
 
@@ -175,9 +175,3 @@ def _welch(baseline: Sequence[float], current: Sequence[float]) -> tuple[float, 
     freedom = max((a + b) ** 2 / (a * a / (n - 1) + b * b / (m - 1)), float(_LEAST_FREEDOM))
     error = math.sqrt(a + b)
     return student.quantile(_INTERVAL, freedom) * error, 2 * (1 - student.cdf(abs(points) / error, freedom))
-
-
-def _at(event: Event) -> float:
-    from datetime import datetime
-
-    return datetime.fromisoformat(event.timestamp).timestamp()

@@ -1,13 +1,12 @@
 """Opportunities: agents that are held and do nothing while somebody waits for agents, with the events that say so."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Final, NamedTuple
 
 from stretto.graph.admission import Decision
 from stretto.state.allocation import Allocation
 from stretto.state.figures import WorkflowView
-from stretto.state.wire import Event
+from stretto.state.wire import Event, moment
 
 LEAST_SECONDS: Final = 60.0
 """For less long it is no opportunity: between two phases everybody does nothing."""
@@ -43,7 +42,7 @@ def opportunities(
         missing = int(waiting.wanted.get("agents", 0) - free)
         for holder, since in idle if "agents" in decision.reason else ():
             agents = int(holder.granted.get("agents", 0))
-            seconds = now - max(since, _at(waiting.requested))
+            seconds = now - max(since, moment(waiting.requested))
             if 0 < missing <= agents and seconds >= LEAST_SECONDS:
                 told = (_last(events, "RESOURCE_ALLOCATED", holder), _last(events, "WORKFLOW_QUEUED", waiting))
                 ids = tuple(e.event_id for e in told if e)
@@ -59,7 +58,7 @@ def _idle_since(one: Allocation, views: Mapping[str, WorkflowView]) -> float | N
     if one.state != "active" or view is None or any(p.state == "in_progress" for p in view.phases.values()):
         return None
     ends = [phase.finished for phase in view.phases.values() if phase.finished is not None]
-    return max([_at(one.since), *ends])
+    return max([moment(one.since), *ends])
 
 
 def _last(events: Sequence[Event], kind: str, one: Allocation) -> Event | None:
@@ -72,7 +71,3 @@ def _action(holder: str, agents: int) -> str:
     if agents < 1:
         return f"stretto coordination-hub start {holder}"
     return f"stretto resource-manager reallocate {holder} --agents={agents}"
-
-
-def _at(stamped: str) -> float:
-    return datetime.fromisoformat(stamped).timestamp()

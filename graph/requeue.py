@@ -10,11 +10,10 @@ from statistics import fmean
 from typing import NamedTuple
 
 from stretto.graph import online
-from stretto.graph.admission import when
 from stretto.graph.online import Policy, Running, Waiting
 from stretto.state.allocation import amounts
 from stretto.state.ledger import Ledger
-from stretto.state.wire import Event
+from stretto.state.wire import Event, moment
 
 MOST = 300
 """Jobs that are looked at: the newest."""
@@ -64,9 +63,9 @@ def jobs_of(events: Iterable[Event]) -> list[Job]:
         held = ledger.rows.get(name) if isinstance(name, str) else None
         ledger.apply(event)
         if event.type == "RESOURCE_DEALLOCATED" and held is not None and held.state == "active":
-            lasted = when(event.timestamp) - when(held.since)
+            lasted = moment(event.timestamp) - moment(held.since)
             if lasted > 0 and held.id not in ledger.rows:
-                found.append(Job(held.id, held.priority, when(held.requested), amounts(held.granted), lasted))
+                found.append(Job(held.id, held.priority, moment(held.requested), amounts(held.granted), lasted))
     return sorted(found, key=lambda job: (job.asked, job.id))[-MOST:]
 
 

@@ -22,6 +22,7 @@ from stretto.state.errors import BadInput
 from stretto.state.log import stamp
 from stretto.state.queries import fact
 from stretto.state.transaction import Transaction
+from stretto.state.wire import moment
 
 Strategy = Literal["auto", "queue_and_serialize", "intelligent_queuing", "accept", "escalate"]
 STRATEGIES = ("auto", "queue_and_serialize", "intelligent_queuing", "accept", "escalate")
@@ -102,7 +103,7 @@ def _effect(tx: Transaction, clash: Clash, strategy: Strategy, capacity: Mapping
 
 def _rank(one: Allocation) -> tuple[int, float, str]:
     """Who gives way first: the lower priority, then the newer."""
-    newer = -admission.when(one.requested)
+    newer = -moment(one.requested)
     return _RANKS.index(one.priority), newer, one.id
 
 

@@ -1,7 +1,6 @@
 """A workflow that stays open when its tracks have ended: its work is delivered, and others test and document it."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from stretto.graph.coordination import let_go
@@ -11,6 +10,7 @@ from stretto.state.queries import event_page, fact, workflow_row
 from stretto.state.rows import WorkflowRow
 from stretto.state.transaction import Transaction
 from stretto.state.units import said_seconds
+from stretto.state.wire import moment
 
 DELIVERED = "delivered"
 """The fact that holds how the work of an open workflow was delivered."""
@@ -46,7 +46,7 @@ def _elapsed(tx: Transaction, workflow_id: str) -> float | None:
     first = event_page(tx.database, workflow_id, 0, 1)
     if not first:
         return None
-    return round((datetime.fromisoformat(tx.now) - datetime.fromisoformat(first[0].timestamp)).total_seconds(), 1)
+    return round(moment(tx.now) - moment(first[0].timestamp), 1)
 
 
 def open_workflows(log: Log) -> list[str]:

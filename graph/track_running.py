@@ -6,7 +6,6 @@ strangers.
 """
 
 import asyncio
-from datetime import datetime
 from typing import Any
 
 from stretto.agents.executor import Drained, Pending
@@ -21,6 +20,7 @@ from stretto.state.database import Database
 from stretto.state.queries import fact
 from stretto.state.transaction import Transaction
 from stretto.state.units import said_seconds
+from stretto.state.wire import moment
 
 TRACK = "track"
 """In the context of an allocation: the track that asked for it."""
@@ -60,7 +60,7 @@ def ended(tx: Transaction, run: Run, task: Task, outcome: Outcome) -> None:
         return
     key = f"track:{track.name}"
     began = fact(tx.database, run.workflow_id, key)
-    took = {"duration": said_seconds(_seconds(tx.now) - _seconds(began["at"]))} if began else {}
+    took = {"duration": said_seconds(moment(tx.now) - moment(began["at"]))} if began else {}
     passed = passing(outcome) if outcome.status == "completed" else None
     proven = {} if passed is None else {"tests_passing": passed}
     failed = outcome.status != "completed" or passed is False
@@ -74,7 +74,7 @@ def ended(tx: Transaction, run: Run, task: Task, outcome: Outcome) -> None:
         tx.event("PHASE_COMPLETED", run.workflow_id, track.name, data)
     release(tx, run, track.name, f"track {track.name} is over")
     view = coordination.view_of(tx, run.workflow_id)
-    tracking.record(tx, run.workflow_id, track.name, view, _seconds(tx.now))
+    tracking.record(tx, run.workflow_id, track.name, view, moment(tx.now))
 
 
 def release(tx: Transaction, run: Run, name: str, reason: str) -> None:
@@ -130,7 +130,3 @@ def _at_once(run: Run, track: Track) -> int:
 
 def _capacity(tx: Transaction, run: Run) -> dict[str, float]:
     return admission.capacity(tx.database, run.capacity)
-
-
-def _seconds(stamp: str) -> float:
-    return datetime.fromisoformat(stamp).timestamp()

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from stretto.state import places
 from stretto.state.errors import StrettoError
 from stretto.state.log import Log
+from stretto.state.wire import moment
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_SQLITE = (3, 24, 0)
@@ -176,6 +177,6 @@ def _newest(directory: Path) -> float | None:
             return None
         with log:
             events = [*log.events(after=max(log.last_seq() - 1, 0))]
-        return datetime.fromisoformat(events[-1].timestamp).timestamp() if events else None
+        return moment(events[-1].timestamp) if events else None
     except (StrettoError, ValueError):
         return None

@@ -5,7 +5,6 @@ Never one that runs or can be resumed: only COMPLETED, CANCELLED and ARCHIVED. T
 
 import shutil
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from stretto.state.care_drivers import driven
 from stretto.state.care_files import OVER, UNDO
 from stretto.state.log import Log
 from stretto.state.rows import WorkflowRow
+from stretto.state.wire import moment
 
 OPERATION = "store_prune"
 PLACES = (store.CHECKPOINTS, store.LOGS, store.CACHE, places.WORK, UNDO)
@@ -33,7 +33,7 @@ def choose(log: Log, directory: Path, *, before: float, keep: int) -> list[Pruna
     """The workflows that ended before a moment, oldest first; not the `keep` that ended last, and none being driven."""
     rows = log.workflows()
     busy = set(busy_in(log, directory, rows))
-    found = sorted((Prunable(r.id, r.status, _seconds(r.updated)) for r in rows if r.status in OVER), key=_ended)
+    found = sorted((Prunable(r.id, r.status, moment(r.updated)) for r in rows if r.status in OVER), key=_ended)
     old = found[: len(found) - keep]
     return [one for one in old if one.ended < before and one.workflow_id not in busy]
 
@@ -45,10 +45,6 @@ def busy_in(log: Log, directory: Path, rows: Iterable[WorkflowRow]) -> list[str]
 
 def _ended(one: Prunable) -> float:
     return one.ended
-
-
-def _seconds(timestamp: str) -> float:
-    return datetime.fromisoformat(timestamp).timestamp()
 
 
 def present(directory: Path, names: Sequence[str]) -> list[str]:

@@ -8,11 +8,10 @@ as its phases in progress have; none while it is paused.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from stretto.state.ledger import Ledger
 from stretto.state.light import NamedTuple
-from stretto.state.wire import Event
+from stretto.state.wire import Event, moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class Meter:
 
     def apply(self, event: Event) -> None:
         """Take one more event."""
-        at = datetime.fromisoformat(event.timestamp).timestamp()
+        at = moment(event.timestamp)
         self._pass(at)
         before = self._now()
         self._learn(event)
@@ -158,7 +157,7 @@ def measure(
     meter = Meter(agents, since, until, only)
     first: float | None = None
     for event in events:
-        first = datetime.fromisoformat(event.timestamp).timestamp() if first is None else first
+        first = moment(event.timestamp) if first is None else first
         meter.apply(event)
     found = meter.total()
     return found._replace(since=max(since, first) if first is not None else until), tuple(meter.counted)

@@ -22,6 +22,13 @@ _SHAPE = "EVENT_TYPE:workflow_id:phase:{json}"
 _UNSAFE = pattern("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+def moment(timestamp: str) -> float:
+    """A timestamp of the log in seconds since the epoch."""
+    from datetime import datetime  # here: the quick commands do without
+
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
 class Line(NamedTuple):
     """A parsed wire line. `type` is as it was written: `registry.canonical` tells what it means."""
 
