@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stretto.agents.git import environment as for_git
 from stretto.agents.process import run as execute
@@ -56,14 +56,9 @@ def finalize(invocation: Invocation, app: App) -> Reply:
     with reading(app) as log:
         row = coordination.row_of(log.glance(), invocation.ids[0])
         if row.status in ("COMPLETED", "ARCHIVED"):
-            return Reply(
-                "orchestrate",
-                f"{row.id} is completed already; nothing was changed.",
-                {"status": row.status, "validation": level, "criteria": []},
-                invocation.operation,
-                row.id,
-                next_steps=(f"stretto workflow-status {row.id}",),
-            )
+            text, look = f"{row.id} is completed already; nothing was changed.", f"stretto workflow-status {row.id}"
+            told = {"status": row.status, "validation": level, "criteria": list[Any]()}
+            return Reply("orchestrate", text, told, invocation.operation, row.id, next_steps=(look,))
         stands = staying_open.delivered(log.database, row.id) is not None
         if row.runner != coordination.RUNNER and not stands:
             raise InvalidTransition(
@@ -75,31 +70,20 @@ def finalize(invocation: Invocation, app: App) -> Reply:
     lines = lines_of(found)
     told = {"validation": level, "criteria": [c._asdict() for c in found]}
     if missing := [c.name for c in found if c.needed and not c.holds]:
-        return Reply(
-            "orchestrate",
-            "\n".join(
-                [f"{row.id} was NOT completed: {', '.join(missing)} not fulfilled. Nothing was changed.", *lines]
-            ),
-            {"status": row.status, **told, "missing": missing},
-            invocation.operation,
-            row.id,
-            next_steps=(f"stretto orchestrate finalize-workflow {row.id} --validation={level}   (when it is)",),
-            exit_code=1,
-        )
+        text = f"{row.id} was NOT completed: {', '.join(missing)} not fulfilled. Nothing was changed."
+        again = f"stretto orchestrate finalize-workflow {row.id} --validation={level}   (when it is)"
+        told = {"status": row.status, **told, "missing": missing}
+        text = "\n".join([text, *lines])
+        return Reply("orchestrate", text, told, invocation.operation, row.id, next_steps=(again,), exit_code=1)
     with writing(app) as desk:
         row = coordination.row_of(desk.tx, row.id)
         end = staying_open.close if stands else coordination.complete
         end(desk.tx, row, {"validation": level, "criteria": {c.name: c.evidence for c in found}})
         desk.admit()
-    return Reply(
-        "orchestrate",
-        "\n".join([f"{row.id}: completed, and what it held is free.", *lines]),
-        {"status": "COMPLETED", **told},
-        invocation.operation,
-        row.id,
-        tuple(desk.tx.ids),
-        (f"stretto workflow-status {row.id} --detailed",),
-    )
+    text = "\n".join([f"{row.id}: completed, and what it held is free.", *lines])
+    steps = (f"stretto workflow-status {row.id} --detailed",)
+    told = {"status": "COMPLETED", **told}
+    return Reply("orchestrate", text, told, invocation.operation, row.id, tuple(desk.tx.ids), steps)
 
 
 def lines_of(found: Iterable[Criterion]) -> list[str]:
