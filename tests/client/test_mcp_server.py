@@ -9,6 +9,7 @@ from tests.client.api import Api
 from tests.client.assistant import Assistant
 from tests.client.claude import ROOT, Claude
 from tests.client.reply import say, use
+from tests.test_packaging import LEFT_OUT
 
 pytestmark = [pytest.mark.client, pytest.mark.slow]
 
@@ -49,7 +50,7 @@ def test_a_workflow_begun_over_mcp_is_carried_out_by_the_clients_own_subagents(a
 
 def test_a_server_that_cannot_start_harms_no_session(tmp_path: Path, api: Api) -> None:
     plugin = tmp_path / "plugin"
-    shutil.copytree(ROOT, plugin, ignore=shutil.ignore_patterns(".*venv*", ".git", "__pycache__", "*.egg-info"))
+    shutil.copytree(ROOT, plugin, ignore=LEFT_OUT)
     for name in ("stretto", "python"):  # an environment that is broken
         program = plugin / ".venv" / "bin" / name
         program.parent.mkdir(parents=True, exist_ok=True)
