@@ -1,7 +1,7 @@
 """/coordination-hub: workflows that commands make and move, phase by phase."""
 
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 from stretto.commands import hub_savepoints, hub_tuning, operations
 from stretto.commands.app import App
@@ -211,34 +211,6 @@ def open_gate(invocation: Invocation, app: App) -> Reply:
     return _moved(invocation, app, desk.tx.ids, row.id, f"{row.id}: {gate} {'is open' if opened else 'was open'}.")
 
 
-def assign_agents(invocation: Invocation, app: App) -> Reply:
-    """`ID assign-agents '[{"agent_id": "agent_001", "role": "database"}]'`."""
-    items = invocation.json[0] if invocation.json else None
-    if not isinstance(items, list) or not items:
-        raise BadInput(
-            "Which agents?", field="json", next_steps=("""… '[{"agent_id": "agent_001", "role": "database"}]'""",)
-        )
-    wanted = [_wanted(item, f"[{i}]") for i, item in enumerate(cast("list[object]", items))]
-    with writing(app) as desk:
-        row = coordination.row_of(desk.tx, workflow_named(invocation))
-        coordination.coordinated(row)
-        given = coordination.assign(desk.tx, row, wanted, round(desk.capacity["agents"]))
-    named = ", ".join(f"{one.agent_id} ({one.role or 'no role'})" for one in given)
-    result = {"agents": [one._asdict() for one in given]}
-    steps = (f"stretto workflow-status {row.id} --detailed",)
-    text = f"{row.id} has {named}."
-    return Reply("coordination-hub", text, result, invocation.operation, row.id, tuple(desk.tx.ids), steps)
-
-
-def _wanted(item: object, field: str) -> tuple[str, str]:
-    fields = Fields(item, field)
-    found = fields.text("agent_id"), fields.text("role")
-    fields.close()
-    if not found[0]:
-        raise BadInput(f"{field} names no agent.", field=f"{field}.agent_id")
-    return found
-
-
 def get_status(invocation: Invocation, app: App) -> Reply:
     """What the log knows of one workflow."""
     with reading(app) as log:
@@ -314,7 +286,13 @@ OPERATIONS: operations.Operations = {
     "complete": complete,
     "cancel": cancel,
     "open-gate": open_gate,
-    "assign-agents": assign_agents,
+    "assign-agents": "hub_agents:assign_agents",
+    "redistribute-tasks": "hub_agents:redistribute",
+    "monitor-pool": "hub_agents:monitor_pool",
+    "publish-event": "hub_events:publish_event",
+    "get-events": "hub_events:get_events",
+    "subscribe-event": "hub_events:subscribe_event",
+    "cleanup": "hub_cleanup:cleanup",
     "checkpoint": hub_savepoints.checkpoint,
     "restore": hub_savepoints.restore,
     "rollback": hub_savepoints.restore,

@@ -83,7 +83,7 @@ def _cancel_here(log: Log, app: App, name: str) -> None:
             return
         import asyncio
 
-        asyncio.run(_clean(app, name))
+        asyncio.run(clean_workspaces(app, name))
         with log.write(fence) as tx:
             facts = {"cancellation_reason": "asked for", "cleanup_status": "worktrees removed, branch kept"}
             tx.set_status(name, "CANCELLED", facts)
@@ -91,7 +91,8 @@ def _cancel_here(log: Log, app: App, name: str) -> None:
         lease.release(log, fence)
 
 
-async def _clean(app: App, name: str) -> None:
+async def clean_workspaces(app: App, name: str) -> None:
+    """Remove the workspaces of a workflow that nobody drives; its commits stay."""
     from stretto.agents.filelock import drive_lock
     from stretto.agents.repository import open_repository
     from stretto.agents.workspace import clean

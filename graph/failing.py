@@ -65,7 +65,7 @@ def isolate(
     reason = f"component {component} failed"
     shrunk = _take_back(tx, those, reason)
     pool.let_go(tx, those, reason, "idle" if strategy == "restart" else "failed")
-    work = _work_of(tx, row, {one.agent_id for one in those}, component)
+    work = work_of(tx, row, {one.agent_id for one in those}, component)
     asked = ""
     if those and strategy != "isolate":
         left = capacity["agents"] - (0 if strategy == "restart" else len(those))
@@ -109,7 +109,7 @@ def _take_back(tx: Transaction, those: list[Agent], reason: str) -> tuple[Alloca
     return tuple({a.id: a for a in found}.values())
 
 
-def _work_of(tx: Transaction, row: WorkflowRow, agents: set[str], component: str) -> tuple[str, ...]:
+def work_of(tx: Transaction, row: WorkflowRow, agents: set[str], component: str) -> tuple[str, ...]:
     """The open tasks of these agents, and of the component; where there are no tasks, its phases in progress.
 
     What a driver has at work stays with it: it alone knows how to begin it again.
