@@ -6,14 +6,14 @@ from typing import Any
 from stretto.commands import operations
 from stretto.commands.app import App
 from stretto.commands.coordinating import default_capacity, writing
-from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
+from stretto.commands.performance_words import asked_metrics, body, explained, finished, sides_of
 from stretto.commands.recovery_telling import recovery_success
 from stretto.commands.reply import Reply
 from stretto.commands.workflows import find
 from stretto.graph import coordination, metrics, tracking
-from stretto.graph.metrics import Difference, Mean, Metrics
-from stretto.graph.periods import LABELS, period
+from stretto.graph.metrics import Difference, Mean
+from stretto.graph.periods import period
 from stretto.state.chosen import choose
 from stretto.state.errors import BadInput
 from stretto.state.log import Log
@@ -25,6 +25,7 @@ FLAGS: Mapping[str, frozenset[str]] = {
     "allocation-efficiency": frozenset({"explain"}),
     "benchmark": frozenset({"explain"}),
     "compare-optimization": frozenset({"explain"}),
+    "regression": frozenset({"explain"}),
 }
 SUPPORTED = frozenset[str]().union(*FLAGS.values())
 COMPLEXITIES = ("low", "medium", "high", "very_high")
@@ -65,7 +66,7 @@ def track(invocation: Invocation, app: App) -> Reply:
 
 def test_mode(invocation: Invocation, app: App) -> Reply:
     """`'{"detailed_tracking": true, "integration_metrics": true}'`: every workflow is tracked at each phase."""
-    fields = _body(invocation)
+    fields = body(invocation)
     fields.always("integration_metrics")
     value: dict[str, bool | str] = {
         "detailed_tracking": fields.flag("detailed_tracking", default=True),
@@ -81,7 +82,7 @@ def test_mode(invocation: Invocation, app: App) -> Reply:
 
 def enable_learning(invocation: Invocation, app: App) -> Reply:
     """`'{"adaptive_tuning": "continuous"}'`: whether forecasts learn from now on."""
-    fields = _body(invocation)
+    fields = body(invocation)
     fields.choice("learning_scope", ("team_workflows",))
     fields.always("optimization_sharing")
     value = {
@@ -104,7 +105,7 @@ def enable_learning(invocation: Invocation, app: App) -> Reply:
 
 def allocation_efficiency(invocation: Invocation, app: App) -> Reply:
     """Of the agents' time that one workflow held, or all, the share that was work; unknown before anything ran."""
-    _body(invocation).close()
+    body(invocation).close()
     if not invocation.ids:
         log, name = Log.find(app.state), None
     else:
@@ -140,12 +141,12 @@ def _efficiency(invocation: Invocation, name: str | None, told: Mapping[str, Any
 
 def benchmark(invocation: Invocation, app: App) -> Reply:
     """`'{"workflow_type": …, "complexity": …, "metrics": […], "baseline_period": "last_30_days"}'`."""
-    fields = _body(invocation)
+    fields = body(invocation)
     kind, complexity = fields.text("workflow_type"), fields.choice("complexity", COMPLEXITIES)
-    asked = _metrics(fields)
+    asked = asked_metrics(fields)
     label = fields.text("baseline_period") or "all"
     fields.close()
-    log, found = _finished(app, kind, complexity)
+    log, found = finished(app, kind, complexity)
     when = period(label, log.events() if log else (), app.clock(), "baseline_period")
     if log:
         log.close()
@@ -157,34 +158,18 @@ def benchmark(invocation: Invocation, app: App) -> Reply:
     ]
     result: dict[str, Any] = {"period": label, "n": len(chosen), "metrics": {n: m._asdict() for n, m in means.items()}}
     if "explain" in invocation.flags:
-        result["explained_by"] = _explained(chosen)
+        result["explained_by"] = explained(chosen)
     steps = ('stretto performance-monitor compare-optimization \'{"baseline": …, "current": …}\'',)
     return Reply("performance-monitor", "\n".join(lines), result, invocation.operation, next_steps=steps)
 
 
 def compare(invocation: Invocation, app: App) -> Reply:
     """`'{"baseline": "pre_optimization_period", "current": "post_optimization_period", "metrics": […]}'`."""
-    fields = _body(invocation)
+    fields = body(invocation)
     labels = {name: fields.text(name) for name in ("baseline", "current")}
-    kind, asked = fields.text("workflow_type"), _metrics(fields)
+    kind, asked = fields.text("workflow_type"), asked_metrics(fields)
     fields.close()
-    for name, label in labels.items():
-        if not label:
-            raise BadInput(f"Which period is the {name}?", field=name, allowed=LABELS)
-    log, found = _finished(app, kind, "")
-    sides: dict[str, list[Metrics]] = {}
-    for name, label in labels.items():
-        when = period(label, log.events() if log else (), app.clock(), name)
-        sides[name] = [m for m in found if when.holds(m.finished)]
-    if log:
-        log.close()
-    for name, side in sides.items():
-        if not side:
-            raise BadInput(
-                f"No workflow was finished in {labels[name]!r}: there is nothing to compare.",
-                field=name,
-                allowed=LABELS,
-            )
+    sides = sides_of(app, labels, kind)
     changes = {n: metrics.compare(*([getattr(m, n) for m in sides[s]] for s in ("baseline", "current"))) for n in asked}
     counts = ", ".join(f"{labels[name]}: n = {len(side)}" for name, side in sides.items())
     result: dict[str, Any] = {
@@ -193,27 +178,9 @@ def compare(invocation: Invocation, app: App) -> Reply:
         "metrics": {name: _change(d) for name, d in changes.items()},
     }
     if "explain" in invocation.flags:
-        result["explained_by"] = {name: _explained(side) for name, side in sides.items()}
+        result["explained_by"] = {name: explained(side) for name, side in sides.items()}
     lines = [counts, *(f"  {name}: {_difference(name, d)}" for name, d in changes.items())]
     return Reply("performance-monitor", "\n".join(lines), result, invocation.operation)
-
-
-def _finished(app: App, kind: str, complexity: str) -> tuple[Log | None, list[Metrics]]:
-    log = Log.find(app.state)
-    if log is None:
-        return None, []
-    agents = default_capacity(app)["agents"]
-    found = metrics.finished(log, agents, lambda row: not kind or row.kind == kind)
-    return log, [m for m in found if not complexity or m.complexity == complexity]
-
-
-def _metrics(fields: Fields) -> tuple[str, ...]:
-    asked = fields.texts("metrics", tuple(metrics.ALIASES)) or metrics.NAMES
-    return tuple(dict.fromkeys(name for word in asked for name in metrics.ALIASES[word]))
-
-
-def _explained(found: Sequence[Metrics]) -> dict[str, list[str]]:
-    return {m.workflow_id: list(m.events) for m in found}
 
 
 def _change(d: Difference) -> dict[str, Any]:
@@ -258,10 +225,6 @@ def _word(value: bool | str) -> str:
     return value if isinstance(value, str) else "on" if value else "off"
 
 
-def _body(invocation: Invocation) -> Fields:
-    return Fields(invocation.json[0] if invocation.json else {})
-
-
 OPERATIONS: operations.Operations = {
     "track": track,
     "test-mode": test_mode,
@@ -270,5 +233,6 @@ OPERATIONS: operations.Operations = {
     "benchmark": benchmark,
     "compare-optimization": compare,
     "recovery-success": recovery_success,
+    "regression": "performance_regression:regression",
     "recommendations": "performance_advice:recommendations",
 }

@@ -2,6 +2,7 @@
 
 import math
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from stretto.commands.reply import Reply
 from stretto.graph.metrics import compare, mean
+from stretto.graph.regression import regressions
 from stretto.state.errors import BadInput, NotFound
 from tests.commands.clocked import Clocked
 
@@ -134,6 +136,63 @@ def test_two_like_sets_differ_as_seldom_and_a_planted_change_is_found_as_often_a
 
     assert 0.03 <= alarms(0) <= 0.07
     assert alarms(10) >= 0.83
+
+
+def drawn(chance: random.Random, n: int, slower: float = 1.0) -> dict[str, list[float | None]]:
+    """Metrics of `n` workflows: times as skewed as real ones, shares, and now and then a failure."""
+    return {
+        "time": [chance.lognormvariate(4, 0.5) * slower for _ in range(n)],
+        "agents": [chance.lognormvariate(1, 0.3) for _ in range(n)],
+        "utilisation": [chance.betavariate(8, 2) for _ in range(n)],
+        "quality": [chance.betavariate(9, 1) for _ in range(n)],
+        "reliability": [float(chance.random() < 0.9) for _ in range(n)],
+    }
+
+
+def test_where_nothing_changed_any_alarm_at_all_is_as_seldom_as_it_says() -> None:
+    chance = random.Random(3)
+    looks = [regressions(drawn(chance, 25), drawn(chance, 25), 0.05) for _ in range(1000)]
+    assert sum(any(one.regressed for one in look) for look in looks) / 1000 <= 0.06
+
+
+def test_what_is_told_as_noticeable_is_noticed_four_times_in_five() -> None:
+    chance = random.Random(4)
+    wanted = ("time",)
+    reach: list[float] = []
+    for _ in range(200):
+        (one,) = regressions(*({n: drawn(chance, 25)[n] for n in wanted} for _ in range(2)))
+        assert one.noticeable is not None
+        reach.append(one.noticeable)
+    slower = 1 + sum(reach) / len(reach)
+
+    found = 0
+    for _ in range(1000):
+        before, after = ({n: drawn(chance, 25, by)[n] for n in wanted} for by in (1.0, slower))
+        found += regressions(before, after)[0].regressed is True
+    assert 0.75 <= found / 1000 <= 0.87
+
+
+def test_better_is_no_regression() -> None:
+    chance = random.Random(5)
+    assert not any(one.regressed for one in regressions(drawn(chance, 30), drawn(chance, 30, slower=0.2)))
+
+
+def test_a_slower_week_is_told_with_its_slowest_workflows(world: Clocked) -> None:
+    for i in range(8):
+        run_one(world, f"then_{i:03d}", 100 + i)
+    world.now += 20 * 86400
+    for i in range(8):
+        run_one(world, f"now_{i:03d}", 150 + i)
+    first, last = (world.now - 25 * 86400, world.now - 10 * 86400)
+    days = "..".join(datetime.fromtimestamp(at, UTC).date().isoformat() for at in (first, last))
+
+    found = ask(world, "regression", baseline=days, current="last_7_days", metrics=["time", "quality"])
+
+    assert found.result["regressed"] == ["time"]
+    assert found.result["slowest"] == ["now_007", "now_006", "now_005"]
+    assert found.result["metrics"]["time"]["worse"] == pytest.approx(0.483, abs=0.01)
+    assert "time: REGRESSED" in found.text
+    assert found.result["metrics"]["quality"]["regressed"] is False
 
 
 def test_nothing_is_tested_with_too_little() -> None:
