@@ -379,6 +379,7 @@ OPERATIONS: operations.Operations = {
     "system-report": report,
     "bottleneck-analysis": "progress_foresight:bottleneck_analysis",
     "priority-analysis": priority_analysis,
+    "milestone-tracking": "progress_milestones:milestone_tracking",
     "resource-prediction-accuracy": "progress_foresight:prediction_accuracy",
     "recovery-analysis": recovery_analysis,
     "test-integration": "progress_testing:test_integration",

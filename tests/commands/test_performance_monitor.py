@@ -160,7 +160,8 @@ def test_what_is_told_as_noticeable_is_noticed_four_times_in_five() -> None:
     wanted = ("time",)
     reach: list[float] = []
     for _ in range(200):
-        (one,) = regressions(*({n: drawn(chance, 25)[n] for n in wanted} for _ in range(2)))
+        before, after = ({n: drawn(chance, 25)[n] for n in wanted} for _ in range(2))
+        (one,) = regressions(before, after)
         assert one.noticeable is not None
         reach.append(one.noticeable)
     slower = 1 + sum(reach) / len(reach)
