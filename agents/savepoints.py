@@ -15,6 +15,7 @@ from stretto.agents import shadow
 from stretto.agents.commits import LINK, PROGRAM, Difference, Entry, differences
 from stretto.agents.filelock import file_lock
 from stretto.agents.git import Git, split
+from stretto.agents.paths import covers
 from stretto.agents.refs import Move, move, own_ref
 from stretto.agents.staging import nested_repositories, stage
 from stretto.state.errors import StoreDamaged
@@ -41,8 +42,10 @@ async def keep(project: Path, store: Path, workflow_id: str) -> str:
     return tree
 
 
-async def give_back(project: Path, store: Path, tree: str) -> Restored:
+async def give_back(project: Path, store: Path, tree: str, only: Sequence[str] = ()) -> Restored:
     """Make the project's files what they were. Files that came since are removed: keep them first.
+
+    `only` are files, folders or globs: what none of them covers is left alone; none of them is all files.
 
     Raises:
         StoreDamaged: What was kept is damaged; no file was touched.
@@ -50,7 +53,8 @@ async def give_back(project: Path, store: Path, tree: str) -> Restored:
     git = shadow.shadow_git(project, store)
     async with file_lock(git.told.with_suffix(".lock")):
         await _folders(git, tree)
-        found = await differences(git, await _now(git), tree)
+        differ = await differences(git, await _now(git), tree)
+        found = [d for d in differ if not only or any(covers(path, d.path) for path in only)]
         contents = await _objects(git, [d.new.oid for d in found if d.new])
         for one in found:
             _remove(project, one)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from stretto.agents import savepoints as files
 from stretto.agents.repository import open_repository
@@ -18,6 +18,15 @@ from stretto.state.chosen import chosen as settings
 from stretto.state.errors import BadInput
 from stretto.state.rows import WorkflowRow
 from stretto.state.store import find_project
+
+
+class Back(NamedTuple):
+    """How a workflow goes back: `others` have the name of its checkpoint, too; of its files only `paths`, if any."""
+
+    others: int
+    alternative: bool = False
+    parts: tuple[savepoints.Part, ...] = savepoints.PARTS
+    paths: tuple[str, ...] = ()
 
 
 def checkpoint(invocation: Invocation, app: App) -> Reply:
@@ -86,7 +95,7 @@ def restore(invocation: Invocation, app: App) -> Reply:
         not_driven(desk, row)
     if "commit" in found.snapshot:
         return _stepped_back(invocation, app, row, found, others, alternative=alternative)
-    return _restored(invocation, app, row, found, others, alternative=alternative)
+    return restored(invocation, app, row, found, Back(others, alternative))
 
 
 def _stepped_back(
@@ -127,24 +136,28 @@ def there(app: App, commit: str) -> None:
         )
 
 
-def _restored(
-    invocation: Invocation, app: App, row: WorkflowRow, found: Savepoint, others: int, *, alternative: bool
-) -> Reply:
+def restored(invocation: Invocation, app: App, row: WorkflowRow, found: Savepoint, how: Back) -> Reply:
+    """Take a coordinated workflow back to a checkpoint that was checked; what the files were is kept before."""
     project = find_project(app.project)
     before = keep_files(app, row)
     with writing(app) as first:
         backup = savepoints.make(first.tx, row, f"before_{found.name}", "before_restore", before)
-    back = asyncio.run(files.give_back(project, app.directory, found.snapshot["files"]))
+    back = files.Restored((), (), ())
+    if "files" in how.parts:
+        back = asyncio.run(files.give_back(project, app.directory, found.snapshot["files"], how.paths))
     touched = (*back.changed, *back.returned, *back.removed)
     with writing(app) as desk:
-        facts = savepoints.restore(desk.tx, row, found, desk.capacity, touched, alternative=alternative)
+        facts = savepoints.restore(
+            desk.tx, row, found, desk.capacity, touched, alternative=how.alternative, parts=how.parts
+        )
         desk.admit()
-    result: dict[str, Any] = {**facts, **back._asdict(), "backup": backup.id, "others_of_this_name": others}
+    result: dict[str, Any] = {**facts, **back._asdict(), "backup": backup.id, "others_of_this_name": how.others}
+    what = "" if how.parts == savepoints.PARTS else f", its {' and '.join(how.parts)} alone"
     lines = [
-        f"{row.id} stands again as at {found.name!r} ({found.at}).",
+        f"{row.id} stands again as at {found.name!r} ({found.at}){what}.",
         f"files: {len(back.changed)} changed, {len(back.returned)} came back, {len(back.removed)} removed; as they were"
         f" before, they are kept as {backup.id}",
-        *([f"{others} older checkpoints have the same name; the newest was taken."] if others else []),
+        *([f"{how.others} older checkpoints have the same name; the newest was taken."] if how.others else []),
         *([f"a place is kept for an alternative to {facts['alternative_for']}"] if "alternative_for" in facts else []),
     ]
     steps = (f"stretto coordination-hub restore {row.id} {backup.id}   (takes this back)",)

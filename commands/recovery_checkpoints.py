@@ -12,6 +12,7 @@ from stretto.commands.coordinating import looking, writing
 from stretto.commands.invocation import Invocation
 from stretto.commands.recovery_words import body, found, reply
 from stretto.commands.reply import Reply
+from stretto.commands.store import repaired
 from stretto.graph import coordination, points, recovering, recovery, savepoints
 from stretto.graph.savepoints import Savepoint
 from stretto.state.care_backup import backup
@@ -66,7 +67,7 @@ def validate_checkpoint(invocation: Invocation, app: App) -> Reply:
             chosen = points.points(desk.tx.database, row)
     if not chosen:
         raise BadInput(f"Workflow {row.id!r} has no checkpoint.", field="checkpoint_id")
-    verdicts = [(one, _problem(app, one)) for one in chosen]
+    verdicts = [(one, problem(app, one)) for one in chosen]
     damaged = [one.id for one, problem in verdicts if problem]
     told = [{"checkpoint_id": one.id, "name": one.name, "valid": not p, "problem": p or None} for one, p in verdicts]
     lines = [f"{one.name} ({one.id}): {problem or 'sound'}" for one, problem in verdicts]
@@ -74,8 +75,8 @@ def validate_checkpoint(invocation: Invocation, app: App) -> Reply:
     return reply(invocation, lines, result, row.id)._replace(exit_code=_DAMAGED if damaged else 0)
 
 
-def _problem(app: App, one: Savepoint) -> str:
-    """What is wrong with a checkpoint; empty if nothing is."""
+def problem(app: App, one: Savepoint) -> str:
+    """What is wrong with a checkpoint, its state and its files; empty if nothing is."""
     try:
         savepoints.check(one)
         if "commit" in one.snapshot:
@@ -142,9 +143,19 @@ def validate_state(invocation: Invocation, app: App) -> Reply:
     lines = [f"{name}: {one}" for name, found in wrong.items() for one in found]
     lines = lines or [f"{len(rows)} workflow{'' if len(rows) == 1 else 's'}: rows and events agree"]
     result = {"valid": not wrong, "checked": len(rows), "differences": wrong}
-    steps = ("stretto store repair --dry-run",) if wrong else ()
+    steps = ("""stretto workflow-recovery repair-state '{"dry_run": true}'""",) if wrong else ()
     answer = reply(invocation, lines, result, only.id if only else "", (), steps)
     return answer._replace(exit_code=_DAMAGED if wrong else 0)
+
+
+def repair_state(invocation: Invocation, app: App) -> Reply:
+    """`'{"dry_run": true}'`: the rows of all workflows become what their events fold to, as `stretto store repair`."""
+    fields = body(invocation)
+    dry = fields.flag("dry_run")
+    fields.close()
+    if invocation.ids:
+        raise BadInput("A repair is of the whole store; leave the id out.", field="workflow_id")
+    return repaired(app, dry_run=dry)._replace(command=invocation.command, operation=invocation.operation)
 
 
 def backup_state(invocation: Invocation, app: App) -> Reply:

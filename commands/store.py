@@ -65,6 +65,15 @@ def store(app: App, args: SimpleNamespace) -> Reply:
     return _OPERATIONS[operation](app, args)
 
 
+def repaired(app: App, *, dry_run: bool) -> Reply:
+    """`stretto store repair`, for another command that offers it.
+
+    Raises:
+        StrettoError: As for `store`.
+    """
+    return store(app, SimpleNamespace(**{**dict.fromkeys(_EVERY), "operation": "repair", "dry_run": dry_run}))
+
+
 def _check(app: App, args: SimpleNamespace) -> Reply:
     from stretto.state.care_check import check
 

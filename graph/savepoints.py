@@ -7,7 +7,7 @@ asked for again, so that nobody has more than there is. What the files were befo
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
 from stretto.graph import coordination
@@ -19,6 +19,9 @@ from stretto.state.rows import WorkflowRow
 from stretto.state.transaction import Transaction
 
 Kind = Literal["manual", "phase_boundary", "before_restore", "interval"]
+Part = Literal["phases", "resources", "files"]
+PARTS: tuple[Part, ...] = ("phases", "resources", "files")
+"""What a checkpoint holds, and what can go back without the rest."""
 
 
 class Savepoint(NamedTuple):
@@ -125,12 +128,13 @@ def restore(
     files: Sequence[str],
     *,
     alternative: bool = False,
+    parts: Collection[Part] = PARTS,
 ) -> dict[str, Any]:
     """Put the phases back to where they were, ask again for what was held, and write CHECKPOINT_RESTORED.
 
     The files are given back before this (`files` names them). A phase that had begun since, or failed, stands as
     pending, or as failed with a place for an alternative. The workflow is RECOVERING afterwards, unless it was only
-    scheduled.
+    scheduled, or its phases are none of the `parts` that go back.
 
     Raises:
         CheckpointDamaged: The checkpoint is not what it was.
@@ -138,10 +142,11 @@ def restore(
     """
     check(found)
     may_restore(row)
-    if row.status in ("RUNNING", "FAILED"):
+    if "phases" in parts and row.status in ("RUNNING", "FAILED"):
         tx.set_status(row.id, "RECOVERING", {"reason": f"restored to {found.name}"})
-    phases = _phases(tx, row, found, alternative=alternative)
-    _ask_again(tx, row, found, capacity)
+    phases = _phases(tx, row, found, alternative=alternative) if "phases" in parts else {}
+    if "resources" in parts:
+        _ask_again(tx, row, found, capacity)
     failed = [name for name, state in phases.items() if state == "failed"]
     facts = {
         "checkpoint_id": found.id,
@@ -149,6 +154,7 @@ def restore(
         "phases": phases,
         "files": list(files)[:50],
         "files_restored": len(files),
+        **({} if set(parts) == set(PARTS) else {"components": [part for part in PARTS if part in parts]}),
         **({"alternative_for": failed[0]} if alternative and failed else {}),
     }
     tx.event("CHECKPOINT_RESTORED", row.id, row.phase, facts)
