@@ -2,7 +2,8 @@
 
 Every field remembers the version at which it was written last. Who writes from an older version than today's has read
 something that changed since: fields that nobody else wrote merge; one that somebody else wrote meanwhile clashes, and
-then nothing is written but the report of both values.
+then nothing is written but the report of both values. The same value is a clash, too: of two who add one to what they
+read, the second would be lost.
 """
 
 from collections.abc import Mapping
@@ -54,9 +55,7 @@ def save(tx: Transaction, row: WorkflowRow, values: Mapping[str, Any], base: int
     old = shared(tx.database, row.id)
     since = {name for name, version in old.written.items() if version > base}
     clashes = tuple(
-        Clash(name, old.values[name], value, old.written[name])
-        for name, value in values.items()
-        if name in since and old.values[name] != value
+        Clash(name, old.values[name], value, old.written[name]) for name, value in values.items() if name in since
     )
     if clashes:
         data = {"clashes": [one._asdict() for one in clashes], "base_version": base, "shared_version": old.version}

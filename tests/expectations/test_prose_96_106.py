@@ -143,11 +143,21 @@ def test_two_that_write_one_field_from_one_version_clash_with_a_report_of_both_v
     assert told.data["clashes"] == clash.result["clashes"]
 
 
-def test_the_same_value_from_both_is_no_clash(written: Scene) -> None:
-    save(written, 1, migrated=20)
+def test_the_same_value_from_both_is_a_clash_too_since_of_two_who_count_the_second_would_be_lost(
+    written: Scene,
+) -> None:
+    save(written, 1, migrated=11)
+
+    second = save(written, 1, migrated=11)
+
+    assert (second.exit_code, second.result["code"]) == (1, "STATE_CONFLICT")
+    assert second.result["clashes"] == [{"field": "migrated", "stands": 11, "yours": 11, "since": 2}]
+
+
+def test_what_stands_already_is_not_written_again(written: Scene) -> None:
     before = written.last_seq()
 
-    again = save(written, 1, migrated=20)
+    again = save(written, 1, migrated=10)
 
     assert (again.exit_code, again.result["saved"], written.last_seq()) == (0, False, before)
 
