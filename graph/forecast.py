@@ -1,8 +1,9 @@
 """Forecasts of how long phases take, from those that have finished: an interval, its level, and what it stands on.
 
 The model (`shrinkage`) says what is expected; how far its forecasts were off so far (`conformal`) says how wide the
-interval must be. Every observation is first forecast without it, then learned. With fewer than `ENOUGH` finished phases
-nothing is forecast, and with fewer than `ENOUGH` forecasts that came to be known their accuracy is unknown.
+interval must be; and the more often a kind was seen, the more its own past says (`own_past`). Every observation is
+first forecast without it, then learned. With fewer than `ENOUGH` finished phases nothing is forecast, and with fewer
+than `ENOUGH` forecasts that came to be known their accuracy is unknown.
 
 A phase that runs is taken to last longer than it has so far. One that was ended before it was done is learned as the
 mean of what it could have taken beyond that. Equal observations in equal order give equal forecasts.
@@ -17,6 +18,7 @@ from typing import Final, NamedTuple
 
 from stretto.graph import student
 from stretto.graph.conformal import FIRST, WINDOW, Conformal
+from stretto.graph.own_past import OwnPast
 from stretto.graph.shrinkage import Expected, Shrinkage
 from stretto.state.errors import BadInput
 
@@ -71,6 +73,7 @@ class Forecaster:
     def __init__(self) -> None:
         self._model = Shrinkage()
         self._scores = Conformal()
+        self._own = OwnPast()
         self._outcomes: deque[tuple[bool, float]] = deque(maxlen=WINDOW)
 
     @property
@@ -90,7 +93,9 @@ class Forecaster:
             low, likely, high = self._quantiles(expected, _sides(LEVEL))
             self._outcomes.append((low <= y <= high, likely - y))
             self._scores.add((y - expected.centre) / expected.scale)
-        elif not finished:
+        if finished:
+            self._own.add(expected.cell, y - expected.base)
+        else:
             y = _beyond(expected, y)
         self._model.add(phase.kind, phase.project, phase.workflow, _size(phase), y)
 
@@ -150,7 +155,8 @@ class Forecaster:
 
     def _quantiles(self, expected: Expected, ps: Sequence[float]) -> list[float]:
         """Of the logarithm."""
-        return [expected.centre + expected.scale * self._score(p, expected.df) for p in ps]
+        model = [expected.centre + expected.scale * self._score(p, expected.df) for p in ps]
+        return self._own.blend(expected.cell, expected.base, ps, model)
 
     def _score(self, p: float, df: float) -> float:
         return self._scores.quantile(p, lambda q: student.quantile(q, df))

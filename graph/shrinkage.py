@@ -20,6 +20,8 @@ _PROJECTS, _PROJECTS_WEIGHT, _PROJECTS_LEAST = 0.1, 2, 0.01
 _WORKFLOWS, _WORKFLOWS_WEIGHT = 0.1, 5
 _SLOPE, _SLOPE_WEIGHT = 0.6, 4
 """Priors: variances of noise, kinds, projects and workflows, and the slope, each worth so many observations."""
+_OWN_NOISE_WEIGHT = 6
+"""The noise of all kinds is worth so many observations of one of them: some are steadier than others."""
 GAIN: Final = 0.02
 """How fast the level follows: a drift within about 1 ÷ gain observations. What doubt explains is not drift."""
 
@@ -28,9 +30,12 @@ class Expected(NamedTuple):
     """A Student t distribution of log seconds.
 
     Of its variance `doubt` is about the mean of the kind and `shared` about the effect of the workflow; both are the
-    same for all phases alike. `noise` is each phase's own.
+    same for all phases alike. `noise` is each phase's own. `cell` is its kind and project, `base` is `centre` without
+    their mean.
     """
 
+    cell: tuple[str, str]
+    base: float
     centre: float
     df: float
     doubt: float
@@ -98,10 +103,13 @@ class Shrinkage:
         mean, doubt = self._mean(fit, kind, project)
         count, total = (0, 0.0) if workflow is None else self._workflows.get(workflow, (0, 0.0))
         between = self._between(fit.noise)
-        own = fit.noise - between
+        own = (fit.noise - between) * self._steadiness(fit, kind)
         held = own + count * between
+        base = fit.slope * self._size(kind, size) + self._level + between * total / held
         return Expected(
-            centre=mean + fit.slope * self._size(kind, size) + self._level + between * total / held,
+            cell=(kind, project),
+            base=base,
+            centre=mean + base,
             df=fit.df,
             doubt=doubt,
             shared=between * own / held,
@@ -138,6 +146,13 @@ class Shrinkage:
     def _between(self, noise: float) -> float:
         found = (self._products + _WORKFLOWS_WEIGHT * _WORKFLOWS) / (self._pairs + _WORKFLOWS_WEIGHT)
         return min(max(found, 0.0), 0.8 * noise)
+
+    def _steadiness(self, fit: _Fit, kind: str) -> float:
+        """The noise of a kind, as a share of that of all: what its own observations say, drawn to 1."""
+        cells = [cell for (name, _), cell in self._cells.items() if name == kind]
+        squares = sum(max(0.0, cell.squares(fit.slope)) for cell in cells)
+        freedom = sum(cell.n - 1 for cell in cells)
+        return (squares / fit.noise + _OWN_NOISE_WEIGHT) / (freedom + _OWN_NOISE_WEIGHT)
 
     def _mean(self, fit: _Fit, kind: str, project: str) -> tuple[float, float]:
         """The mean of a kind in a project, less what its size explains, and how uncertain it is (a variance)."""
