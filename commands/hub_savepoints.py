@@ -109,12 +109,13 @@ def _stepped_back(
     result: dict[str, Any] = {**facts, "commit": commit, "others_of_this_name": others}
     lines = [
         f"{row.id} stands again as at {found.name!r} ({found.at}): commit {commit[:12]} of its branch, which is there.",
-        "files: the checkout was not touched by it, and is not now; who takes the work up begins at that commit",
+        "files: the checkout was not touched by it, and is not now. Its branch and what came later stay; a workflow"
+        " that continues from it begins at that commit",
         *([f"a place is kept for an alternative to {facts['alternative_for']}"] if "alternative_for" in facts else []),
     ]
     steps = (
         f'stretto orchestrate "…" --continue-from={row.id} --strategy=conservative --recovery-mode',
-        f"stretto orchestrate --resume {row.id}",
+        f"stretto orchestrate --resume {row.id}   (goes on where it stood, not at the checkpoint)",
     )
     return Reply("coordination-hub", "\n".join(lines), result, invocation.operation, row.id, tuple(desk.tx.ids), steps)
 

@@ -279,6 +279,20 @@ def test_where_no_agent_is_free_it_stops_and_goes_on_when_some_are(project: Proj
     assert project.work("orchestrate", "--resume", IMPL).code == 0
 
 
+def test_one_that_is_cancelled_gives_its_agents_back_at_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    three(project)
+    host = Host(project, monkeypatch)
+    host.drive("implement", PLAN, "--orchestrated", f"--workflow-id={IMPL}", "--resource-coordination=adaptive")
+    log = Log.find(project.store)
+    assert log
+    with log:
+        assert log.allocations(IMPL, live=True)
+
+        assert project.run("cancel", IMPL).code == 0
+
+        assert not log.allocations(IMPL, live=True)
+
+
 @pytest.mark.parametrize(("level", "sampled"), [("minimal", 0), ("standard", 3), ("comprehensive", 3)])
 def test_each_level_of_monitoring_writes_what_it_says(project: Project, level: str, sampled: int) -> None:
     three(project)
