@@ -12,9 +12,12 @@ from stretto.agents.process import run
 from stretto.agents.retry import Patience
 from stretto.agents.runner import Runner
 from stretto.state.errors import BadInput
+from stretto.state.settings import load
+from stretto.state.store import find_project
 
 if TYPE_CHECKING:
     from stretto.agents.cassette import Header
+    from stretto.agents.pricing import Price
     from stretto.agents.record import Recorder
 
 KINDS = ("host", "claude", "claude:MODEL", "model:PROVIDER/NAME", "replay:PATH", "command:ARG…")
@@ -52,7 +55,10 @@ def parse_runner(
         from stretto.agents.providers import chat_factory
 
         chat = chat_factory(argument, project=project)
-        return ModelRunner(text.strip(), chat, execute, record, patience=patience)
+        source = "" if argument.startswith("script/") else argument
+        return ModelRunner(
+            text.strip(), chat, execute, record, patience=patience, source=source, prices=prices(project)
+        )
     if record is not None:
         raise BadInput(f"{text!r} cannot be recorded: only a model runner has turns to record.", field="record")
     if kind == HOST:
@@ -71,6 +77,13 @@ def parse_runner(
     if mode not in ("", "strict"):
         raise BadInput(f"{text!r}: there is no replay mode {mode!r}.", field="runner", allowed=("strict",))
     return ReplayRunner(project / path, execute, name=text.strip(), strict=mode == "strict")
+
+
+def prices(project: Path) -> "dict[str, Price]":
+    """What the project says that models cost."""
+    from stretto.agents.pricing import Price
+
+    return {name: Price(**price) for name, price in load(find_project(project)).prices.items()}
 
 
 def _nothing_plugged_in() -> BadInput:

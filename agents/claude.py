@@ -18,10 +18,12 @@ from posixpath import normpath
 from typing import Any, cast
 
 from stretto.agents.claude_stream import RETURN, ApiError, Stream
+from stretto.agents.claude_tally import Tally
 from stretto.agents.data import BadOutcome
 from stretto.agents.execute import Execute, Finished
 from stretto.agents.git import environment as without_git
 from stretto.agents.loop import instructions
+from stretto.agents.meter import Capped
 from stretto.agents.retry import passes
 from stretto.agents.roles import TOOLS, Role, load_role
 from stretto.agents.runner import Surroundings
@@ -92,6 +94,9 @@ class ClaudeRunner:
         BadInput: There is no Claude Code, or the model is no name.
     """
 
+    metered = True
+    counts = frozenset({"tokens", "usd", "tool_calls"})
+
     def __init__(self, model: str, execute: Execute) -> None:
         if model.startswith("-") or re.search(r"\s", model):
             raise BadInput(f"{model!r} is not the name of a model.", field="runner", allowed=("claude:MODEL",))
@@ -110,10 +115,16 @@ class ClaudeRunner:
         Raises:
             PermanentError: It cannot be started, is not logged in, or the provider refuses it.
             TransientError: The provider's outage lasted longer than the client's own patience.
+            Capped: A cap of the workflow was reached.
         """
         stream = Stream(surroundings.progress)
+        tally = Tally(stream, surroundings.account)
+        await tally.begin()
         most = brief.budget.output_tokens or OUTPUT_TOKENS
-        done = await self._watched(stream, brief, surroundings, most)
+        done = await self._watched(stream, tally, brief, surroundings, most)
+        tally.end()
+        if tally.stopped:
+            raise Capped
         if stream.refused:
             outcome = _without_model(ApiError("authentication_failed", 401, "the login is refused"))
         elif done is None:
@@ -124,16 +135,19 @@ class ClaudeRunner:
             outcome = _outcome(stream, done, brief)
         return outcome.model_copy(update={"usage": stream.usage})
 
-    async def _watched(self, stream: Stream, brief: Brief, around: Surroundings, most: int) -> Finished | None:
+    async def _watched(
+        self, stream: Stream, tally: Tally, brief: Brief, around: Surroundings, most: int
+    ) -> Finished | None:
         """How the client ended; None if it was ended for what it said."""
         broken: list[Exception] = []
 
         def take(line: str) -> None:
             try:
                 stream.take(line)
+                tally.look()
             except Exception as error:  # noqa: BLE001 - raised again, where somebody hears it
                 broken.append(error)
-            if broken or stream.refused or (stream.output_tokens >= most and not stream.returned):
+            if broken or tally.stopped or stream.refused or (stream.output_tokens >= most and not stream.returned):
                 work.cancel()
 
         work = asyncio.ensure_future(

@@ -38,6 +38,10 @@ class Stream:
         self.refused = False
         self.error: ApiError | None = None
         self.result: _Facts | None = None
+        self.messages = 0
+        """How many are complete."""
+        self.model = ""
+        """The one that speaks."""
         self._progress = progress
         self._turn = 0
         self._message = ""
@@ -80,6 +84,11 @@ class Stream:
         return sum(m.get("output_tokens", 0) for m in self._counted.values())
 
     @property
+    def tools(self) -> int:
+        """How many tools it has called, the one that returns its result aside."""
+        return sum(name != RETURN for name, _ in self._calls.values())
+
+    @property
     def returned(self) -> bool:
         """Whether the session is over, or its last message returns a result."""
         return self.result is not None or RETURN in self._asked
@@ -99,11 +108,13 @@ class Stream:
         if event.get("type") == "message_start":
             message = _facts(event.get("message"))
             self._message = _text(message.get("id"))
+            self.model = _text(message.get("model")) or self.model
             self._count(self._message, message)
             self._turn += 1
             self._asked = []
         if event.get("type") == "message_delta":
             self._count(self._message, event)
+            self.messages += 1
             counts = self._counted[self._message]
             self._progress("turn", {"turn": self._turn, "tools": self._asked})
             read, wrote = sum(counts.get(name, 0) for name in _INPUT), counts.get("output_tokens", 0)

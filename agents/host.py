@@ -22,6 +22,8 @@ class HostRunner:
     """Hands each attempt out as a work order. Nothing runs here, so there is nothing to end."""
 
     name = HOST
+    counts = frozenset({"tokens"})
+    """No transcript tells what anything cost."""
 
     async def run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
         """What was reported of the order.

@@ -4,8 +4,9 @@ import asyncio
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stretto.agents import attempt_log
 from stretto.agents.checks import CheckReport, run_checks
@@ -16,20 +17,22 @@ from stretto.agents.environment import ProjectEnvironment
 from stretto.agents.executor import Drained, Pending
 from stretto.agents.host import HostRunner
 from stretto.agents.landing import land
+from stretto.agents.meter import GRACE_SECONDS, UNKNOWN, Charged, Meter, in_time
 from stretto.agents.outcome_cache import Unusable
 from stretto.agents.process import run as execute
 from stretto.agents.proof import Prove, Unproven, as_data, checked, instructions, left, said, summary
 from stretto.agents.repository import Repository
 from stretto.agents.reuse import Found, Reuse
 from stretto.agents.roles import load_role
-from stretto.agents.runner import Runner, Surroundings
+from stretto.agents.runner import Progress, Runner, Surroundings, metered
 from stretto.agents.task import Brief, Outcome, Task, Usage, failed
 from stretto.agents.workspace import Refused, Workspace, open_workspace, reopen_workspace
-from stretto.state import orders
+from stretto.state import orders, purse
 from stretto.state.errors import Fenced, PermanentError, StoreDamaged, StrettoError, TransientError
 from stretto.state.ids import file_name
 from stretto.state.log import Log
 from stretto.state.rows import AttemptRow, Fence
+from stretto.state.transaction import Transaction
 
 NO_AGENT = Usage(input_tokens=0, output_tokens=0, cost_usd=0.0)
 """What checks use: nothing, which is known, so that it must not make the sum of a workflow unknown."""
@@ -65,6 +68,7 @@ class LocalExecutor:
         prove: Prove,
         draining: Callable[[], bool],
         reuse: Reuse | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._runner = runner
         self._repository = repository
@@ -78,6 +82,7 @@ class LocalExecutor:
         self._prove = prove
         self._draining = draining
         self._reuse = reuse
+        self._meter = meter or Meter(log, fence, lambda _: None)
         self._desk = Desk(log, fence) if isinstance(runner, HostRunner) else None
 
     def ahead(self, task: Task) -> bool:
@@ -107,7 +112,7 @@ class LocalExecutor:
         proven = self._proven(task, number)
         desk = self._desk if task.prompt else None
         if proven is None and desk is None:
-            self._start(task, number)
+            self._start(task, number, asks=bool(task.prompt))
         leaving = AsyncExitStack()
         told = False
         try:
@@ -136,7 +141,7 @@ class LocalExecutor:
             workspace = await self._workspace(task, number, proven)
             leaving.push_async_callback(_close, workspace)
             return await self._in_workspace(workspace, task, number, inputs, feedback, proven)
-        except (Fenced, StoreDamaged, Pending):
+        except (Fenced, StoreDamaged, Pending, Drained):
             raise  # nothing may be written any more, or nothing is to be said yet
         except Exception as error:  # noqa: BLE001 - whatever broke is this attempt's failure; its siblings go on
             return failed(self._trouble(task, number, error))
@@ -229,18 +234,42 @@ class LocalExecutor:
     async def _agent(self, workspace: Workspace, brief: Brief) -> Outcome:
         limit = brief.budget.seconds or self._task_seconds
         desk = self._desk
+        progress = attempt_log.writer(self._logs, brief.workflow_id, brief.task_id, brief.attempt)
+        clock = asyncio.timeout(limit)
+        account = self._meter.account(brief.idempotency_key)
+        account.waited = partial(_longer, clock)
         surroundings = Surroundings(
             environment=self._environment.variables(workspace.path, workspace.cwd),
-            progress=attempt_log.writer(self._logs, brief.workflow_id, brief.task_id, brief.attempt),
+            progress=_not_waiting(progress, clock),
             order=(lambda b: desk.order(b, workspace.saved(), limit)) if desk else None,
+            account=account,
         )
         try:
-            async with asyncio.timeout(limit):
-                return await self._runner.run(brief, surroundings)
+            async with clock:
+                await self._room(account)
+                grace = GRACE_SECONDS if metered(self._runner) else 0
+                return await in_time(self._meter, self._runner.run(brief, surroundings), grace)
         except TimeoutError:
             return failed(f"no outcome within {limit:g} s; the agent was ended")
         except (PermanentError, TransientError) as error:
             return Outcome(status="failed", error=error.message, data={"fatal": True})
+
+    async def _room(self, account: Charged) -> None:
+        """For a runner that does not settle its calls itself an attempt is one call; what is handed out cannot wait."""
+        if self._desk:
+            self._meter.write(account.open)
+            if not account.now(UNKNOWN):
+                raise Pending
+        elif not metered(self._runner):
+            await account.reserve(UNKNOWN)
+
+    def _paid(self, tx: Transaction, task: Task, number: int, used: Usage | None) -> None:
+        """The attempt is over: what it used is used; None if no agent was asked."""
+        if used is None:
+            purse.give_back(tx, task.workflow_id, key(task, number))
+        elif not metered(self._runner):
+            purse.settle(tx, task.workflow_id, key(task, number), used.model_dump(), self._log.now())
+        purse.close(tx, task.workflow_id, key(task, number))
 
     async def _verify(
         self,
@@ -280,6 +309,7 @@ class LocalExecutor:
                 commit_sha=sha,
                 outcome=kept.model_dump(mode="json"),
             )
+            self._paid(tx, task, number, None if reused else outcome.usage)
             if reused:
                 saved = reused.entry.usage.model_dump(mode="json")
                 facts = {"task_id": task.task_id, "agent_id": task.agent, "key": reused.key, "saved": saved}
@@ -312,7 +342,12 @@ class LocalExecutor:
         with suppress(Refused):
             await workspace.commit(f"{task.title} (attempt {number}, not accepted)", task.task_id)
 
-    def _start(self, task: Task, number: int) -> None:
+    def _start(self, task: Task, number: int, *, asks: bool = False) -> None:
+        """Say that an attempt begins; one that `asks` an agent only as long as the workflow may have another.
+
+        Raises:
+            Capped: It may not.
+        """
         facts = {
             "agent_id": task.agent,
             "role": task.role,
@@ -320,6 +355,8 @@ class LocalExecutor:
             "start_time": self._log.now(),
         }
         with self._log.write(self._fence) as tx:
+            if asks:
+                self._meter.open(tx, key(task, number))
             tx.start_attempt(task.workflow_id, task.task_id, number, key(task, number), task.phase, facts)
 
     def _proven(self, task: Task, number: int) -> "_Proven | None":
@@ -343,8 +380,26 @@ class LocalExecutor:
             tx.update_attempt(
                 task.workflow_id, task.task_id, number, state="failed", outcome=outcome.model_dump(mode="json")
             )
+            self._paid(tx, task, number, outcome.usage)
             tx.event("TASK_FAILED", task.workflow_id, task.phase, facts, severity="warning")
             orders.close(tx, key(task, number))
+
+
+def _longer(clock: asyncio.Timeout, seconds: float) -> None:
+    """Time spent waiting for others is not the agent's."""
+    if (when := clock.when()) is not None and not clock.expired():
+        clock.reschedule(when + seconds)
+
+
+def _not_waiting(progress: Progress, clock: asyncio.Timeout) -> Progress:
+    """`progress`, and what it tells of waits for the provider is added to the time of the attempt."""
+
+    def told(kind: str, facts: Mapping[str, Any]) -> None:
+        if kind == "wait":
+            _longer(clock, float(facts.get("seconds") or 0))
+        progress(kind, facts)
+
+    return told
 
 
 async def _close(workspace: Workspace) -> None:

@@ -14,12 +14,14 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from stretto.agents.data import BadOutcome, needs_data
 from stretto.agents.execute import Execute
+from stretto.agents.meter import UNKNOWN, Account, Free
 from stretto.agents.roles import Role, load_role
 from stretto.agents.runner import Progress, Surroundings
 from stretto.agents.said import finish_schema, finished, from_text
 from stretto.agents.speech import Asked, asked, encodable, text_of, tokens_of
 from stretto.agents.task import Brief, Outcome, RoleName, Usage, failed
 from stretto.agents.tools import Result, Toolbox, function, schemas
+from stretto.state.purse import Want
 
 TURNS = 60
 """Turns of an attempt whose budget names none."""
@@ -29,6 +31,18 @@ OUTPUT_TOKENS = 200_000
 _FINISH = "End your work and return its result. Call it once, alone, when you are done."
 Speak = Callable[[Sequence[BaseMessage]], Awaitable[AIMessage]]
 """One call of the model, its tools bound, waiting for outages included."""
+
+
+def unknown(messages: Sequence[BaseMessage]) -> Want:
+    """What a call may use, where nobody can say."""
+    del messages
+    return UNKNOWN
+
+
+def unpriced(reply: AIMessage) -> float | None:
+    """What a reply cost, where nobody can say."""
+    del reply
+    return None
 
 
 class Witness(Protocol):
@@ -44,13 +58,19 @@ class Witness(Protocol):
 
 
 class Agent(NamedTuple):
-    """What a conversation needs beside its brief."""
+    """What a conversation needs beside its brief.
+
+    `account` is settled with each reply; `expects` tells what a call may use at most, `price` what a reply cost in USD.
+    """
 
     role: Role
     toolbox: Toolbox
     speak: Speak
     progress: Progress
     witness: Witness | None = None
+    account: Account = Free()
+    expects: Callable[[Sequence[BaseMessage]], Want] = unknown
+    price: Callable[[AIMessage], float | None] = unpriced
 
     @classmethod
     def of(
@@ -61,7 +81,7 @@ class Agent(NamedTuple):
         toolbox = Toolbox(
             Path(brief.cwd), role, writes=brief.writes, execute=execute, environment=surroundings.environment
         )
-        return cls(role, toolbox, speak, surroundings.progress, witness)
+        return cls(role, toolbox, speak, surroundings.progress, witness, surroundings.account)
 
 
 def tools_of(role: RoleName) -> list[dict[str, Any]]:
@@ -89,7 +109,7 @@ class _Conversation:
     def __init__(self, brief: Brief, agent: Agent) -> None:
         self._brief = brief
         self._agent = agent
-        self._usage = Usage(input_tokens=0, output_tokens=0)
+        self._usage = Usage(input_tokens=0, output_tokens=0, cost_usd=0.0)
         self._counted = 0  # output tokens that somebody counted
         self._reminded = False
         self._messages: list[BaseMessage] = [SystemMessage(agent.role.prompt), HumanMessage(instructions(brief))]
@@ -103,10 +123,13 @@ class _Conversation:
                 return self.complete(outcome)
             if self._counted >= most:
                 return self.complete(failed(f"Stopped after {self._counted} output tokens; the budget is {most}."))
+            usd, cost = self._brief.budget.usd, self._usage.cost_usd
+            if usd is not None and cost is not None and cost >= usd:
+                return self.complete(failed(f"Stopped after {cost:.4f} USD; the budget is {usd:g}."))
         return self.complete(failed(f"Stopped after {limit} turns without a result."))
 
     async def _ask(self, turn: int) -> AIMessage:
-        reply = await self._agent.speak(self._messages)
+        reply = await self._called()
         if self._agent.witness:
             self._agent.witness.replied(turn, self._messages, reply)
         self._messages.append(reply)
@@ -115,12 +138,24 @@ class _Conversation:
             self._agent.progress("text", {"turn": turn, "text": text[:2000]})
         return reply
 
+    async def _called(self) -> AIMessage:
+        """One call, paid for."""
+        account = self._agent.account
+        await account.reserve(self._agent.expects(self._messages))
+        try:
+            return await self._agent.speak(self._messages)
+        except Exception:
+            account.release()
+            raise
+
     def _count(self, turn: int, reply: AIMessage) -> None:
         read, wrote = tokens_of(reply)
-        self._usage += Usage(input_tokens=read, output_tokens=wrote)
+        used = Usage(input_tokens=read, output_tokens=wrote, cost_usd=self._agent.price(reply))
+        self._agent.account.settle(used)
+        self._usage += used
         self._counted += wrote or 0
         self._agent.progress("turn", {"turn": turn, "tools": [call.name for call in asked(reply, turn)]})
-        self._agent.progress("usage", {"turn": turn, "input_tokens": read, "output_tokens": wrote})
+        self._agent.progress("usage", {"turn": turn, **used.model_dump()})
 
     async def _act(self, turn: int, reply: AIMessage) -> Outcome | None:
         calls = asked(reply, turn)
@@ -143,6 +178,7 @@ class _Conversation:
         if isinstance(call.args, str):
             return Result(f"The arguments of {call.name} are not a JSON object; call it again.", ok=False), None
         if call.name != "finish":
+            await self._agent.account.tool()
             return await self._agent.toolbox.use(call.name, call.args), None
         try:
             return Result("Accepted."), finished(call.args, self._brief.role)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from stretto.agents.meter import COUNTS, Account, Free
 from stretto.agents.task import Brief, Outcome
 
 Progress = Callable[[str, Mapping[str, Any]], None]
@@ -24,12 +25,14 @@ class Surroundings:
     """What an attempt may use beside its brief: facts of the machine, never part of the deterministic task.
 
     `environment` is the scrubbed environment for whatever the agent runs. `order` hands the brief to somebody outside
-    as a work order and returns the report; until there is one it raises `Pending`.
+    as a work order and returns the report; until there is one it raises `Pending`. With `account` a runner that makes
+    its calls itself settles each of them.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     progress: Progress = silent
     order: Callable[[Brief], Mapping[str, Any]] | None = None
+    account: Account = field(default_factory=Free)
 
 
 class Runner(Protocol):
@@ -54,3 +57,14 @@ class Runner(Protocol):
     async def close(self) -> None:
         """Release what it holds; end every process it started."""
         ...
+
+
+def metered(runner: Runner) -> bool:
+    """Whether a runner settles each call by itself. The attempts of any other are one call each."""
+    return bool(getattr(runner, "metered", False))
+
+
+def counts(runner: Runner) -> frozenset[str]:
+    """The caps, beside those on agents and time, that a runner can be held to."""
+    found: frozenset[str] = getattr(runner, "counts", COUNTS)
+    return found

@@ -40,8 +40,12 @@ def run(
     orchestrated: Orchestrated | None = None,
     named: Any = None,
     complexity: Any = None,
+    within: str = "",
 ) -> Reply:
-    """Launch a workflow of these phases, or show what it would be. `named` is an id given otherwise than by flag."""
+    """Launch a workflow of these phases, or show what it would be.
+
+    `named` is an id given otherwise than by flag; `within` the workflow that it belongs to.
+    """
     settings = settings_of(app)
     if complexity not in {None, *COMPLEXITIES}:
         raise BadInput(f"There is no complexity {complexity!r}.", field="complexity", allowed=COMPLEXITIES)
@@ -56,5 +60,5 @@ def run(
         plan_file=plan_file,
         first_plan_phase=first_plan_phase,
         complexity=complexity,
-    ).model_copy(update={"orchestrated": orchestrated})
+    ).model_copy(update={"orchestrated": orchestrated, "within": within})
     return preview(spec, invocation, app) if "dry-run" in invocation.flags else launch(spec, invocation, app)

@@ -6,6 +6,7 @@ Every figure is read off the event log.
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from stretto.commands import stopped
 from stretto.commands.app import App
 from stretto.commands.handing_out import handed_out
 from stretto.commands.invocation import Invocation
@@ -99,6 +100,8 @@ def _left(data: Mapping[str, Any]) -> Iterator[str]:
 def headline(end: End) -> str:
     """One sentence that cannot be mistaken for success when it is none."""
     name, result = end.name, end.result
+    if words := stopped.told(result.facts, result.why):
+        return f"{name} {words}"
     match result.status:
         case "completed":
             return f"{name} {_completed(end)}"
@@ -108,9 +111,7 @@ def headline(end: End) -> str:
             return f"{name} FAILED: {one_line(result.why, 600)}"
         case "paused" if result.gate:
             return f"{name} waits for you at the gate {result.gate!r}: approve it, or send it back."
-        case "paused" if result.facts.get("orders"):
-            return f"{name} {result.why}."
-        case "paused" if result.facts.get(LEFT):
+        case "paused" if result.facts.get("orders") or result.facts.get(LEFT):
             return f"{name} {result.why}."
         case "paused" if "merged" in result.facts:
             return f"{name}: {result.why}; it can be resumed."
@@ -187,6 +188,10 @@ def _culprit(view: WorkflowView) -> str:
 
 def next_steps(end: End) -> tuple[str, ...]:
     """Commands that make sense now."""
+    return stopped.steps(end.name, end.result.facts) or _next_steps(end)
+
+
+def _next_steps(end: End) -> tuple[str, ...]:
     name, again = end.name, f"stretto orchestrate --resume {end.name}"
     match end.result.status:
         case "completed" if end.undone:

@@ -1,16 +1,25 @@
 """Options that several commands share: limits, gates, merge policy, durations."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, cast
 
 from pydantic import ValidationError
 
 from stretto.commands.invocation import Invocation
-from stretto.graph.spec import GATES, Limits, Merge, Spec, validate
+from stretto.graph.spec import GATES, Caps, Limits, Merge, Spec, validate
 from stretto.state.errors import BadInput
 from stretto.state.settings import Settings
 from stretto.state.units import seconds
 
+CAPS = {
+    "max-agents-total": "agents",
+    "max-tokens": "tokens",
+    "max-usd": "usd",
+    "max-tool-calls": "tool_calls",
+    "max-minutes": "seconds",
+}
+"""Flags of what a workflow may use in all, and the caps that they set."""
 WORK = frozenset(
     {
         "gate",
@@ -22,6 +31,7 @@ WORK = frozenset(
         "durability",
         "dry-run",
         "runner",
+        *CAPS,
     }
 )
 """Flags of every command that runs agents."""
@@ -29,13 +39,20 @@ TEAM = WORK | {"max-agents", "debug-rounds"}
 """Flags of those that may run several at once, and repair what they broke."""
 
 _LIMITS = {"max-agents": "agents", "attempts": "attempts", "debug-rounds": "debug_rounds"}
-LIMIT_FLAGS = frozenset({*_LIMITS, "timeout"})
+LIMIT_FLAGS = frozenset({*_LIMITS, "timeout", *CAPS})
 """Flags that a resume may change."""
 
 
 def limits(invocation: Invocation, settings: Settings) -> Limits:
     """The limits that the flags ask for, over the project's settings. See `changed_limits`."""
-    return changed_limits(invocation, Limits(agents=settings.agents))
+    chosen = {
+        "agents": settings.max_agents_total,
+        "tokens": settings.max_tokens,
+        "usd": settings.max_usd,
+        "tool_calls": settings.max_tool_calls,
+        "seconds": settings.max_minutes and settings.max_minutes * 60,
+    }
+    return changed_limits(invocation, Limits(agents=settings.agents, caps=Caps.model_validate(chosen)))
 
 
 def changed_limits(invocation: Invocation, old: Limits) -> Limits:
@@ -47,6 +64,8 @@ def changed_limits(invocation: Invocation, old: Limits) -> Limits:
     given: dict[str, Any] = {n: invocation.flags[f] for f, n in _LIMITS.items() if f in invocation.flags}
     if timeout := invocation.flags.get("timeout"):
         given["task_seconds"] = seconds(str(timeout), "--timeout")
+    if caps := {CAPS[flag]: _cap(flag, invocation.flags[flag]) for flag in CAPS if flag in invocation.flags}:
+        given["caps"] = old.caps.model_copy(update=caps)
     try:
         return Limits.model_validate({**old.model_dump(), **given})
     except ValidationError as error:
@@ -58,6 +77,25 @@ def changed_limits(invocation: Invocation, old: Limits) -> Limits:
             field=f"--{flag}",
             allowed=(str(bound),),
         ) from error
+
+
+def _cap(flag: str, value: Any) -> float:
+    """The value of a cap: whole numbers but for money and minutes.
+
+    Raises:
+        BadInput: It is no amount.
+    """
+    if flag not in ("max-usd", "max-minutes"):
+        return int(value)
+    try:
+        amount = float(str(value))
+    except ValueError:
+        amount = 0.0
+    if not (math.isfinite(amount) and amount > 0):
+        raise BadInput(
+            f"--{flag} {value!r} is not a number greater than 0.", field=f"--{flag}", allowed=("a number, such as 2.5",)
+        )
+    return amount * 60 if flag == "max-minutes" else amount
 
 
 def gates(invocation: Invocation) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def handle(invocation: Invocation, app: App) -> Reply:
     if left:
         return _with(decided, bringing.bring(invocation, app, left, phases[0].tasks))
     named = None if parent else context.get("workflow_id")
-    done = run(invocation, app, description, phases, named=named, complexity=context.get("complexity"))
+    done = run(invocation, app, description, phases, named=named, complexity=context.get("complexity"), within=parent)
     done = _with(decided, done)
     return _linked(done, app, parent) if parent and "dry-run" not in invocation.flags else done
 

@@ -12,6 +12,7 @@ from stretto.agents.environment_scrub import scrub
 from stretto.agents.filelock import drive_lock
 from stretto.agents.host import HostRunner
 from stretto.agents.local import LocalExecutor
+from stretto.agents.meter import Meter
 from stretto.agents.process import run as execute
 from stretto.agents.reading import workflows
 from stretto.agents.refs import Start
@@ -19,7 +20,7 @@ from stretto.agents.repository import Repository, open_repository
 from stretto.agents.runner import Runner
 from stretto.agents.task import Outcome, Task
 from stretto.agents.workspace import clean
-from stretto.graph import admission, caching, continuing, coordination, recovering, tracking
+from stretto.graph import admission, caching, capping, continuing, coordination, recovering, tracking
 from stretto.graph.board import Board
 from stretto.graph.channels import State, tasks_of
 from stretto.graph.compiler import compile as compile_spec
@@ -30,16 +31,18 @@ from stretto.graph.following import LOOK_EVERY, following
 from stretto.graph.plan_data import from_data
 from stretto.graph.result import End, Place, Result, end_of
 from stretto.graph.slots import Slots
-from stretto.graph.spec import Spec
-from stretto.state import lease, store
+from stretto.graph.spec import Caps, Spec
+from stretto.state import lease, purse, store
 from stretto.state.checkpoint import DiskCacheSaver
 from stretto.state.errors import Fenced, StoreDamaged, StrettoError, WorkflowExists
 from stretto.state.log import Log
+from stretto.state.order_rows import standing_orders
+from stretto.state.purse import Short
 from stretto.state.rows import Fence, WorkflowRow
 from stretto.state.settings import Settings
 from stretto.state.settings import load as load_settings
 from stretto.state.transaction import Transaction
-from stretto.state.view import fold
+from stretto.state.view import CUT, fold
 from stretto.state.wire import Event
 
 LIMITS = "limits"
@@ -69,6 +72,7 @@ class Driver:
         self.saver = DiskCacheSaver(self.directory / store.CHECKPOINTS, durability=cast("Durability", place.durability))
         self.graph = compile_spec(spec, checkpointer=self.saver)
         self._given: Given | None = None
+        self._meter: Meter | None = None
 
     @classmethod
     async def open(cls, spec: Spec, place: Place, runner: Runner, control: Control, *, new: bool) -> "Driver":
@@ -112,6 +116,7 @@ class Driver:
             )
             if created:
                 tx.put_fact(spec.workflow_id, PREFIX, self.repository.prefix)
+                self._begin_purse(tx, spec)
                 continuing.link(tx, spec)
                 if spec.orchestrated and spec.orchestrated.sampling:
                     tracking.follow(tx, spec.workflow_id, spec.orchestrated.sampling)
@@ -143,6 +148,9 @@ class Driver:
                 if entry.waits:
                     facts = waiting(entry.waits)
                     return Result(self.spec.workflow_id, "paused", facts["pause_reason"], entry.waits, facts)
+                if short := self._capped():
+                    facts = capping.paused(short, self.spec.workflow_id)
+                    return Result(self.spec.workflow_id, "paused", facts["pause_reason"], facts=facts)
                 await self._begin(fence, entry, before, given)
                 result = await self._invoke(fence, entry, before)
                 self._settle(fence)
@@ -150,8 +158,27 @@ class Driver:
         finally:
             lease.release(self.log, fence)
 
+    def _begin_purse(self, tx: Transaction, spec: Spec) -> None:
+        """What it may spend; with the work of another one go its caps, and what that one has spent."""
+        caps = spec.limits.caps.given()
+        if spec.continues:
+            caps = purse.inherit(tx, spec.workflow_id, spec.continues.workflow_id, caps)
+            limits = spec.limits.model_copy(update={"caps": Caps.model_validate(caps)})
+            self.spec = spec.model_copy(update={"limits": limits})
+
+    def _capped(self) -> Short | None:
+        """The cap at which it was paused, if nobody has raised it: then nothing is begun."""
+        name = self.spec.workflow_id
+        pauses = [e for e in self.log.events(name) if e.type in ("WORKFLOW_PAUSED", "WORKFLOW_RESUMED")]
+        at = capping.reached_before(pauses[-1].data) if pauses else ""
+        short = purse.reached(self.log.database, name, self.log.now(), self.spec.limits.caps.given()) if at else None
+        return short if short and short.name == at else None
+
     def _settle(self, fence: Fence) -> None:
         """Say so if the work done ends a recovery: of this workflow, or of the one whose work it took over."""
+        if purse.read(self.log.database, self.spec.workflow_id).since is not None:  # it came to its end
+            with self.log.write(fence) as tx:
+                self._close_purse(tx)
         if not (self.spec.continues or recovering.concerned(self.log.database, self.spec.workflow_id)):
             return
         view = fold(self.log.events(self.spec.workflow_id))
@@ -177,6 +204,7 @@ class Driver:
             facts = {"branch": start.branch, "base": start.base, "warnings": list(self.repository.warnings)}
             with self.log.write(fence) as tx:
                 facts = {**facts, "runner": self.runner.name, **entry.facts}
+                facts |= self._open_purse(tx)
                 tx.put_fact(self.spec.workflow_id, LIMITS, self.spec.limits.model_dump(mode="json"))
                 tx.put_fact(self.spec.workflow_id, LEFT, list(entry.stops))
                 facts |= self._take_up(tx, entry, given)
@@ -186,6 +214,13 @@ class Driver:
         except Exception as error:
             self._broke(fence, before, error)
             raise
+
+    def _open_purse(self, tx: Transaction) -> dict[str, Any]:
+        """What the attempts had used that a dead driver left, for the event that says that the workflow runs."""
+        caps, name = self.spec.limits.caps.given(), self.spec.workflow_id
+        standing = frozenset(o.id for o in standing_orders(tx.database, name))
+        cut = purse.begin(tx, name, caps, self.log.now(), within=self.spec.within, standing=standing)
+        return {CUT: cut} if cut else {}
 
     def _begun(self) -> Given | None:
         """What was brought before and is not done yet: whoever goes on with it stops there, too."""
@@ -222,6 +257,7 @@ class Driver:
         environ = scrub(os.environ, settings.environment)  # no secret of the user's reaches what agents start
         environment = await find_environment(repository.top, repository.project, environ, execute)
         run = self._run(fence, environment, settings)
+        timing = asyncio.ensure_future(run.meter.time_up())
         values = (await self.graph.aget_state(self._config())).values
         for key in values.get("tasks", {}):
             run.tails.update(tails_of(run, tasks_of(cast("State", values), key)))
@@ -240,9 +276,10 @@ class Driver:
                 raise
             return failed
         finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            for beside in (watching, timing):
+                beside.cancel()
+                with suppress(asyncio.CancelledError):
+                    await beside
         return await self._ended(fence, before)
 
     def _reported(self) -> bool:
@@ -273,6 +310,7 @@ class Driver:
         outcomes = self.log.outcomes(self.spec.workflow_id)
         board = Board({k: Outcome.model_validate(v.outcome) for k, v in outcomes.items()})
         limits = self.spec.limits
+        meter = self._meter = Meter(self.log, fence, lambda _: board.drain())
         executor = LocalExecutor(
             runner=self.runner,
             repository=self.repository,
@@ -286,6 +324,7 @@ class Driver:
             prove=prove,
             draining=lambda: board.draining,
             reuse=caching.reuse(self.log, self.runner, self.repository),
+            meter=meter,
         )
         return Run(
             spec=self.spec,
@@ -294,6 +333,7 @@ class Driver:
             executor=executor,
             repository=self.repository,
             board=board,
+            meter=meter,
             slots=Slots(limits.agents),
             date=row.created[:10] if row else "",
             debug_rounds=limits.debug_rounds,
@@ -344,7 +384,13 @@ class Driver:
         if "pending" in kinds and self._reported():
             return await self._invoke(fence, Entry(), before)  # it came while we were at work
         if "pending" in kinds:
-            return self._end(fence, before, "PAUSED", "paused", ordered(self.log, self.spec.workflow_id))
+            short = self._meter.short if self._meter else None
+            limit = {capping.LIMIT: capping.paused(short, self.spec.workflow_id)[capping.LIMIT]} if short else {}
+            facts = {**ordered(self.log, self.spec.workflow_id), **limit}
+            return self._end(fence, before, "PAUSED", "paused", facts)
+        if "drained" in kinds and self._meter and self._meter.short:
+            facts = capping.paused(self._meter.short, self.spec.workflow_id)
+            return self._end(fence, before, "PAUSED", "paused", facts)
         if "drained" in kinds:
             given = self._given if not self.control.draining else None
             why = f"{given.phase} is done, and no more was asked for" if given else "drained"
@@ -372,6 +418,7 @@ class Driver:
         gate: str = "",
     ) -> Result:
         with self.log.write(fence) as tx:
+            facts = facts | self._close_purse(tx)
             tx.set_status(self.spec.workflow_id, status, facts, phase=phase)
             if status == "CANCELLED":
                 coordination.let_go(tx, self.spec.workflow_id, "cancelled")
@@ -381,6 +428,12 @@ class Driver:
         return Result(
             self.spec.workflow_id, end, why, gate, facts, self._written(before), tuple(self.repository.warnings)
         )
+
+    def _close_purse(self, tx: Transaction) -> dict[str, Any]:
+        name = self.spec.workflow_id
+        standing = frozenset(o.id for o in standing_orders(tx.database, name))
+        cut = purse.end(tx, name, self.log.now(), standing)
+        return {CUT: cut} if cut else {}
 
     def _written(self, before: int) -> tuple[str, ...]:
         return tuple(e.event_id for e in self.log.events(self.spec.workflow_id, after=before))

@@ -18,6 +18,7 @@ from stretto.agents.choose import parse_runner
 from stretto.agents.process import run as execute
 from stretto.agents.retry import Patience
 from stretto.agents.runner import Runner
+from stretto.graph.capping import refuse_uncountable
 from stretto.graph.control import Control
 from stretto.graph.coordination import RUNNER
 from stretto.graph.driver import LIMITS, PREFIX, Driver
@@ -25,7 +26,7 @@ from stretto.graph.entry import Answer, Given
 from stretto.graph.result import Place, Result, end_of
 from stretto.graph.spec import Limits, Spec, validate
 from stretto.graph.staying_open import delivered
-from stretto.state.errors import InvalidTransition, NotFound
+from stretto.state.errors import BadInput, InvalidTransition, NotFound
 from stretto.state.log import Log
 from stretto.state.rows import WorkflowRow
 from stretto.state.store import find_project
@@ -69,6 +70,7 @@ async def start(
         WorkflowExists: The id is taken by another workflow.
     """
     place = Place(project, store, durability, clock)
+    await _countable(spec, runner)
     driver = await _opened(spec, place, runner, control, new=True)
     try:
         driver.create(kind)
@@ -136,11 +138,20 @@ async def resume(
     spec = spec.model_copy(update={"limits": limits(last) if limits else last})
     patience = Patience(spec.limits.patience_seconds)
     chosen = runner or parse_runner(row.runner, project=place.project, execute=execute, patience=patience)
+    await _countable(spec, chosen)
     driver = await _opened(spec, place, chosen, control, new=False)
     try:
         return await driver.drive(on_event, resuming=row, answer=answer, given=given)
     finally:
         await driver.close()
+
+
+async def _countable(spec: Spec, runner: Runner) -> None:
+    try:
+        refuse_uncountable(spec.limits.caps, runner)
+    except BadInput:
+        await runner.close()
+        raise
 
 
 def find(workflow_id: str, place: Place) -> tuple[WorkflowRow, Result | None]:

@@ -69,6 +69,24 @@ class PhaseSpec(Frozen):
     tracks: tuple[Track, ...] = ()
 
 
+class Caps(Frozen):
+    """What a workflow may use in all, from its beginning on, resumed or not; None is no cap.
+
+    Agents are attempts that are begun, retries among them; tokens are input and output; `seconds` are those in which it
+    is driven. What belongs to it (a run of /subagents for it) is counted in.
+    """
+
+    agents: int | None = Field(default=None, ge=1)
+    tokens: int | None = Field(default=None, ge=1)
+    usd: float | None = Field(default=None, gt=0)
+    tool_calls: int | None = Field(default=None, ge=1)
+    seconds: float | None = Field(default=None, gt=0)
+
+    def given(self) -> dict[str, float]:
+        """Those that there are."""
+        return self.model_dump(exclude_none=True)
+
+
 class Limits(Frozen):
     """Bounds of a whole workflow. Seconds; None is no limit."""
 
@@ -77,6 +95,7 @@ class Limits(Frozen):
     debug_rounds: int = Field(default=2, ge=0, le=10)
     task_seconds: float = Field(default=1800, gt=0)
     patience_seconds: float = Field(default=1200, ge=0)
+    caps: Caps = Caps()
 
 
 class Continuation(Frozen):
@@ -105,6 +124,7 @@ class Spec(Frozen):
     """One workflow, before it runs.
 
     `leave` names phases that are left to other commands: the workflow stops there until one brings their tasks.
+    `within` is the workflow that it belongs to, whose caps hold for it, too.
     """
 
     workflow_id: str
@@ -123,6 +143,7 @@ class Spec(Frozen):
     continues: Continuation | None = None
     leave: tuple[str, ...] = ()
     orchestrated: Orchestrated | None = None
+    within: str = ""
 
     def phase(self, name: str) -> PhaseSpec:
         """The phase of this name. KeyError if there is none."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 TAIL = 10
+CUT = "interrupted"
+"""In WORKFLOW_PAUSED and its like: by task, what an attempt had used that was cut off, as far as that is known."""
 _REASONS = ("failure_reason", "pause_reason", "cancellation_reason", "reason")
 
 
@@ -63,23 +65,27 @@ def _enter(view: WorkflowView, event: Event, status: str) -> None:
     if status in ("COMPLETED", "FAILED", "CANCELLED"):
         view.finished = view.updated
     if status != "RUNNING" or event.type == "WORKFLOW_RESUMED":
+        known = _mapping(event.data.get(CUT))
         over = status in ("COMPLETED", "CANCELLED") or _text(event.data, "runner") not in ("", "host")
         for task in view.tasks.values():
             if over or not task.order:  # agents outside go on without a driver, until another runner takes over
-                _interrupt(view, task)
+                _interrupt(view, task, _mapping(known.get(task.task_id)))
     for name in _texts(event.data, "retried") if status == "RUNNING" else ():
         if (found := view.tasks.get(name)) and found.state == "failed":
             found.state = "retrying"
 
 
-def _interrupt(view: WorkflowView, task: TaskView) -> None:
-    """What an attempt used that never reported is unknown."""
+def _interrupt(view: WorkflowView, task: TaskView, known: Mapping[str, Any] | None = None) -> None:
+    """What an attempt used that never reported is unknown, but for what was `known` of it until its last call."""
     if task.state == "waiting":
         task.state = "interrupted"
     if task.state == "running":
         task.state = "interrupted"
-        task.usage.add(None)
-        view.usage.add(None)
+        for usage in (task.usage, view.usage):
+            if known:
+                usage.add(known.get("usage"))
+            if not known or known.get("in_flight"):
+                usage.add(None)
 
 
 def _created(view: WorkflowView, event: Event) -> None:
