@@ -35,7 +35,7 @@ def parse_runner(
 
     Args:
         text: `host`, `claude`, `claude:MODEL`, `model:PROVIDER/NAME`, `model:script/PATH`, `replay:PATH`,
-            `replay:PATH?strict` or `command:ARG…`.
+            `replay:PATH?strict` or `command:ARG…`. A model and those that stand in for it are divided by commas.
         project: The project folder.
         execute: Starts programs; they die with this process.
         patience: The workflow's budget for a provider's outages.
@@ -52,12 +52,18 @@ def parse_runner(
         raise BadInput(f"{text!r} is not a runner.", field="runner", allowed=KINDS)
     if kind == "model":
         from stretto.agents.model import ModelRunner
-        from stretto.agents.providers import chat_factory
+        from stretto.agents.providers import candidates
 
-        chat = chat_factory(argument, project=project)
-        source = "" if argument.startswith("script/") else argument
+        first, *others = candidates(argument, project=project)
         return ModelRunner(
-            text.strip(), chat, execute, record, patience=patience, source=source, prices=prices(project)
+            text.strip(),
+            first.chat,
+            execute,
+            record,
+            patience=patience,
+            source=first.source,
+            fallback=others,
+            prices=prices(project),
         )
     if record is not None:
         raise BadInput(f"{text!r} cannot be recorded: only a model runner has turns to record.", field="record")

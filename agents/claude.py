@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from posixpath import normpath
 from typing import Any, cast
@@ -24,6 +25,7 @@ from stretto.agents.execute import Execute, Finished
 from stretto.agents.git import environment as without_git
 from stretto.agents.loop import instructions
 from stretto.agents.meter import Capped
+from stretto.agents.resets import reset_in
 from stretto.agents.retry import passes
 from stretto.agents.roles import TOOLS, Role, load_role
 from stretto.agents.runner import Surroundings
@@ -87,7 +89,8 @@ class ClaudeRunner:
     """Executes attempts with Claude Code.
 
     Args:
-        model: A model or an alias, as its `--model` takes them; empty for the user's default.
+        model: A model or an alias, as its `--model` takes them; empty for the user's default. After a comma, the one
+            that stands in when the first is overloaded.
         execute: Starts it.
 
     Raises:
@@ -98,8 +101,10 @@ class ClaudeRunner:
     counts = frozenset({"tokens", "usd", "tool_calls"})
 
     def __init__(self, model: str, execute: Execute) -> None:
-        if model.startswith("-") or re.search(r"\s", model):
-            raise BadInput(f"{model!r} is not the name of a model.", field="runner", allowed=("claude:MODEL",))
+        names = model.split(",") if model else []
+        if len(names) > 2 or any(not name or name.startswith("-") or re.search(r"\s", name) for name in names):
+            allowed = ("claude:MODEL", "claude:MODEL,FALLBACK")
+            raise BadInput(f"{model!r} is not the name of a model, or of two.", field="runner", allowed=allowed)
         self._model = model
         self._program = find_claude()
         self._execute = execute
@@ -126,7 +131,7 @@ class ClaudeRunner:
         if tally.stopped:
             raise Capped
         if stream.refused:
-            outcome = _without_model(ApiError("authentication_failed", 401, "the login is refused"))
+            outcome = _without_model(ApiError("authentication_failed", 401, "the login is refused"), None)
         elif done is None:
             outcome = failed(f"Stopped after {stream.output_tokens} output tokens; the budget is {most}.")
         elif done.timed_out:
@@ -175,8 +180,10 @@ class ClaudeRunner:
     def _argv(self, brief: Brief) -> list[str]:
         role = load_role(brief.role)
         tools = [name for name, ours in TOOLS.items() if ours in role.tools]
+        first, _, other = self._model.partition(",")
         limits = {
-            "--model": self._model,
+            "--model": first,
+            "--fallback-model": other,
             "--max-turns": brief.budget.turns or TURNS,
             "--max-budget-usd": brief.budget.usd,
         }
@@ -241,15 +248,20 @@ def _outcome(stream: Stream, done: Finished, brief: Brief) -> Outcome:
             )
         return failed(f"Claude Code ended with exit code {done.exit_code} and without a result. {said}".strip())
     if stream.error:
-        return _without_model(stream.error)
+        return _without_model(stream.error, stream.resets)
     return _result(stream.result, brief)
 
 
-def _without_model(error: ApiError) -> Outcome:
+def _without_model(error: ApiError, resets: float | None) -> Outcome:
     """A failed outcome where it was this conversation that the API would not take; else not the agent's failure."""
     what = f"Claude Code cannot reach its model: {error.text[:_SHOWN] or error.kind}"
     if passes(error.status) if error.status is not None else error.kind in _PASSING:
-        raise TransientError(what, next_steps=("Resume the workflow when the provider answers again.",))
+        now = datetime.now().astimezone()
+        said = reset_in(error.text, now)
+        at = resets if resets is not None else said.timestamp() if said else None
+        after = max(at - now.timestamp(), 0.0) if at is not None else None
+        steps = ("Resume the workflow when the provider answers again.",)
+        raise TransientError(what, retry_after=after, next_steps=steps)
     if error.kind in _CURES or error.status in {401, 403}:
         raise PermanentError(what, next_steps=_CURES.get(error.kind, ()))
     return failed(what)

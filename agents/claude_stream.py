@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
+from stretto.agents.resets import seconds_of
 from stretto.agents.runner import Progress
 from stretto.agents.speech import encodable
 from stretto.agents.task import Usage
@@ -38,6 +39,8 @@ class Stream:
         self.refused = False
         self.error: ApiError | None = None
         self.result: _Facts | None = None
+        self.resets: float | None = None
+        """When the usage limit that was met is over, in seconds since the epoch."""
         self.messages = 0
         """How many are complete."""
         self.model = ""
@@ -64,6 +67,8 @@ class Stream:
                 self._assistant(event)
             case "user":
                 self._user(event)
+            case "rate_limit_event":
+                self._limited(_facts(event.get("rate_limit_info")))
             case "result":
                 self.result = event
             case _:
@@ -103,12 +108,17 @@ class Stream:
             said = f"{kind} {event.get('error_status') or ''}".strip()
             self._progress("wait", {"attempt": tried, "seconds": delay / 1000, "error": said})
 
+    def _limited(self, info: _Facts) -> None:
+        """How the user's subscription stands: only a limit that refuses matters, until it does not any more."""
+        at = _number(info.get("resetsAt"))
+        self.resets = seconds_of(at) if info.get("status") == "rejected" and at is not None else None
+
     def _streamed(self, event: _Facts) -> None:
         """A message begins, and gets its last count when it is complete."""
         if event.get("type") == "message_start":
             message = _facts(event.get("message"))
             self._message = _text(message.get("id"))
-            self.model = _text(message.get("model")) or self.model
+            self._speaks(_text(message.get("model")))
             self._count(self._message, message)
             self._turn += 1
             self._asked = []
@@ -119,6 +129,11 @@ class Stream:
             self._progress("turn", {"turn": self._turn, "tools": self._asked})
             read, wrote = sum(counts.get(name, 0) for name in _INPUT), counts.get("output_tokens", 0)
             self._progress("usage", {"turn": self._turn, "input_tokens": read, "output_tokens": wrote})
+
+    def _speaks(self, model: str) -> None:
+        if model and self.model and model != self.model:
+            self._progress("fallback", {"old": self.model, "new": model, "reason": "the client changed the model"})
+        self.model = model or self.model
 
     def _count(self, message: str, holder: _Facts) -> None:
         """Later counts of a message stand for the earlier ones: they are sums."""

@@ -22,6 +22,7 @@ from stretto.agents.outcome_cache import Unusable
 from stretto.agents.process import run as execute
 from stretto.agents.proof import Prove, Unproven, as_data, checked, instructions, left, said, summary
 from stretto.agents.repository import Repository
+from stretto.agents.retry import OutOfPatience
 from stretto.agents.reuse import Found, Reuse
 from stretto.agents.roles import load_role
 from stretto.agents.runner import Progress, Runner, Surroundings, metered
@@ -69,6 +70,7 @@ class LocalExecutor:
         draining: Callable[[], bool],
         reuse: Reuse | None = None,
         meter: Meter | None = None,
+        unreachable: Callable[[StrettoError], None] | None = None,
     ) -> None:
         self._runner = runner
         self._repository = repository
@@ -83,6 +85,7 @@ class LocalExecutor:
         self._draining = draining
         self._reuse = reuse
         self._meter = meter or Meter(log, fence, lambda _: None)
+        self._unreachable = unreachable
         self._desk = Desk(log, fence) if isinstance(runner, HostRunner) else None
 
     def ahead(self, task: Task) -> bool:
@@ -240,7 +243,7 @@ class LocalExecutor:
         account.waited = partial(_longer, clock)
         surroundings = Surroundings(
             environment=self._environment.variables(workspace.path, workspace.cwd),
-            progress=_not_waiting(progress, clock),
+            progress=self._told(brief, progress, clock),
             order=(lambda b: desk.order(b, workspace.saved(), limit)) if desk else None,
             account=account,
         )
@@ -252,7 +255,24 @@ class LocalExecutor:
         except TimeoutError:
             return failed(f"no outcome within {limit:g} s; the agent was ended")
         except (PermanentError, TransientError) as error:
+            if self._unreachable and isinstance(error, OutOfPatience | TransientError):
+                self._unreachable(error)
+                raise Drained from error  # nobody failed: it begins again when there is somebody to answer
             return Outcome(status="failed", error=error.message, data={"fatal": True})
+
+    def _told(self, brief: Brief, progress: Progress, clock: asyncio.Timeout) -> Progress:
+        """`progress`; waits for the provider are added to the time of the attempt, and another model is an event."""
+
+        def told(kind: str, facts: Mapping[str, Any]) -> None:
+            if kind == "wait":
+                _longer(clock, float(facts.get("seconds") or 0))
+            if kind == "fallback":
+                data = {"task_id": brief.task_id, "attempt": brief.attempt, **facts}
+                with self._log.write(self._fence) as tx:
+                    tx.event("MODEL_CHANGED", brief.workflow_id, brief.phase, data, severity="warning")
+            progress(kind, facts)
+
+        return told
 
     async def _room(self, account: Charged) -> None:
         """For a runner that does not settle its calls itself an attempt is one call; what is handed out cannot wait."""
@@ -389,17 +409,6 @@ def _longer(clock: asyncio.Timeout, seconds: float) -> None:
     """Time spent waiting for others is not the agent's."""
     if (when := clock.when()) is not None and not clock.expired():
         clock.reschedule(when + seconds)
-
-
-def _not_waiting(progress: Progress, clock: asyncio.Timeout) -> Progress:
-    """`progress`, and what it tells of waits for the provider is added to the time of the attempt."""
-
-    def told(kind: str, facts: Mapping[str, Any]) -> None:
-        if kind == "wait":
-            _longer(clock, float(facts.get("seconds") or 0))
-        progress(kind, facts)
-
-    return told
 
 
 async def _close(workspace: Workspace) -> None:

@@ -1,7 +1,7 @@
 """The model runner: any chat model of LangChain, through our own tool loop."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,17 +9,18 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable
 
+from stretto.agents.chain import Candidate, Chain, ChatFactory
 from stretto.agents.execute import Execute
-from stretto.agents.loop import Agent, Speak, converse, tools_of
+from stretto.agents.loop import Agent, converse, tools_of
+from stretto.agents.meter import UNKNOWN
 from stretto.agents.pricing import Price, cost_of, most, priced
 from stretto.agents.record import Recorder
 from stretto.agents.retry import Patience, classify, patiently
-from stretto.agents.runner import Surroundings
+from stretto.agents.runner import Progress, Surroundings
 from stretto.agents.task import Brief, Outcome
 from stretto.state.errors import PermanentError
+from stretto.state.purse import Want
 
-ChatFactory = Callable[[str, str], BaseChatModel]
-"""From a role's name and a lane to the model that plays it."""
 Model = Runnable[LanguageModelInput, AIMessage]
 
 
@@ -33,6 +34,7 @@ class ModelRunner:
         record: Keeps every turn, if given; `close` writes the cassette.
         patience: The budget for the provider's outages; shared by all attempts of this runner.
         source: `PROVIDER/NAME` of the model, by which its price is found; empty where nothing is to be paid for.
+        fallback: The models that stand in, one after the other, when those before them cannot be had.
         prices: What the project says that models cost.
     """
 
@@ -47,14 +49,13 @@ class ModelRunner:
         *,
         patience: Patience | None = None,
         source: str = "",
+        fallback: Sequence[Candidate] = (),
         prices: Mapping[str, Price] | None = None,
     ) -> None:
         self._name = name
-        self._chat = chat
         self._execute = execute
         self._record = record
-        self._patience = patience or Patience()
-        self._source = source
+        self._chain = Chain([Candidate(source, chat), *fallback], patience or Patience())
         self._prices = prices or {}
 
     @property
@@ -70,7 +71,7 @@ class ModelRunner:
     @property
     def counts(self) -> frozenset[str]:
         """The caps that it can be held to: money only where the price is known."""
-        known = bool(self._source) and priced(self._source, self._prices)
+        known = all(source and priced(source, self._prices) for source in self._chain.sources)
         return frozenset({"tokens", "tool_calls", *(["usd"] if known else [])})
 
     async def run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
@@ -87,34 +88,66 @@ class ModelRunner:
                 next_steps=("Limit `output_tokens`, or set what it costs under [prices] in .stretto/config.toml.",),
             )
         limit = asyncio.timeout(brief.budget.seconds)
-        chat = self._chat(brief.role, brief.lane)
-        model = chat.bind_tools(tools_of(brief.role))
         witness = self._record.lane(brief.lane, brief.cwd) if self._record else None
-        speak = self._speaking(model, surroundings, limit)
-        agent = Agent.of(brief, surroundings, self._execute, speak, witness)
-        if self._source:
-            expects = partial(most, self._source, chat, prices=self._prices)
-            agent = agent._replace(expects=expects, price=partial(self._cost, self._source))
-        return await converse(brief, agent, limit)
-
-    def _cost(self, model: str, reply: AIMessage) -> float | None:
-        return cost_of(model, reply, self._prices)
-
-    def _speaking(self, model: Model, surroundings: Surroundings, limit: asyncio.Timeout) -> Speak:
-        def waiting(facts: Mapping[str, Any]) -> None:
-            if (when := limit.when()) is not None:
-                limit.reschedule(when + float(facts["seconds"]))
-            surroundings.progress("wait", facts)
-
-        async def speak(messages: Sequence[BaseMessage]) -> AIMessage:
-            return await patiently(lambda: called(model, messages), patience=self._patience, on_wait=waiting)
-
-        return speak
+        voice = _Voice(self._chain, brief, surroundings.progress, limit, self._prices)
+        agent = Agent.of(brief, surroundings, self._execute, voice.speak, witness)
+        return await converse(brief, agent._replace(expects=voice.expects, price=voice.price), limit)
 
     async def close(self) -> None:
         """Write the cassette, if there is one to write."""
         if self._record:
             self._record.save()
+
+
+class _Voice:
+    """Speaks for one attempt with the model that the chain has come to."""
+
+    def __init__(
+        self, chain: Chain, brief: Brief, progress: Progress, limit: asyncio.Timeout, prices: Mapping[str, Price]
+    ) -> None:
+        self._chain = chain
+        self._brief = brief
+        self._progress = progress
+        self._limit = limit
+        self._prices = prices
+        self._chats: dict[int, BaseChatModel] = {}
+        self._speaks = 0
+
+    async def speak(self, messages: Sequence[BaseMessage]) -> AIMessage:
+        """One call, and with the next model, should this one not be there."""
+        while True:
+            number = self._chain.at
+            model = self._chat(number).bind_tools(tools_of(self._brief.role))
+            patience = self._chain.patience(number)
+            try:
+                reply = await patiently(partial(called, model, messages), patience=patience, on_wait=self._waits)
+            except PermanentError as error:
+                if change := self._chain.given_up(number, error):
+                    self._progress("fallback", change._asdict())
+            else:
+                self._speaks = number
+                return reply
+
+    def expects(self, messages: Sequence[BaseMessage]) -> Want:
+        """What the next call may use at most."""
+        number = self._chain.at
+        source = self._chain.sources[number]
+        return most(source, self._chat(number), messages, self._prices) if source else UNKNOWN
+
+    def price(self, reply: AIMessage) -> float | None:
+        """What the last reply cost, by the model that gave it."""
+        source = self._chain.sources[self._speaks]
+        return cost_of(source, reply, self._prices) if source else None
+
+    def _chat(self, number: int) -> BaseChatModel:
+        if number not in self._chats:
+            self._chats[number] = self._chain.make(number, self._brief.role, self._brief.lane)
+        return self._chats[number]
+
+    def _waits(self, facts: Mapping[str, Any]) -> None:
+        if (when := self._limit.when()) is not None:
+            self._limit.reschedule(when + float(facts["seconds"]))
+        self._progress("wait", facts)
 
 
 async def called(model: Model, messages: Sequence[BaseMessage]) -> AIMessage:

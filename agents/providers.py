@@ -6,12 +6,13 @@ The packages' own retries are switched off: there is one retry layer, and it is 
 import importlib
 import importlib.util
 import os
+import re
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from langchain_core.language_models import BaseChatModel
 
-from stretto.agents.model import ChatFactory
+from stretto.agents.chain import Candidate, ChatFactory
 from stretto.agents.script import ScriptedChatModel, load_script
 from stretto.state.errors import BadInput
 
@@ -35,6 +36,8 @@ PROVIDERS = {
     "ollama": Provider("langchain_ollama", "ChatOllama", "", {"client_kwargs": {"timeout": _SECONDS}}),
 }
 KINDS = (*PROVIDERS, "script")
+_NEXT = re.compile(rf",(?=(?:{'|'.join(KINDS)})/)")
+"""Between two models of a chain; a path may hold a comma."""
 
 
 def chat_factory(spec: str, *, project: Path) -> ChatFactory:
@@ -51,6 +54,16 @@ def chat_factory(spec: str, *, project: Path) -> ChatFactory:
             allowed=[f"{kind}/{'PATH' if kind == 'script' else 'NAME'}" for kind in KINDS],
         )
     return _scripted(project / name) if kind == "script" else _provided(kind, name)
+
+
+def candidates(argument: str, *, project: Path) -> list[Candidate]:
+    """The models of `PROVIDER/NAME,PROVIDER/NAME…`, first choice first.
+
+    Raises:
+        BadInput: As `chat_factory`, for any of them.
+    """
+    found = [(spec, chat_factory(spec, project=project)) for spec in _NEXT.split(argument)]
+    return [Candidate("" if spec.startswith("script/") else spec, chat) for spec, chat in found]
 
 
 def _scripted(path: Path) -> ChatFactory:

@@ -9,7 +9,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
@@ -31,9 +31,16 @@ _EMPTY_ACCOUNT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 
 
 class OutOfPatience(PermanentError):
-    """An outage lasted longer than the budget. Not transient, so that no outer layer waits a second time."""
+    """An outage lasted longer than the budget. Not transient, so that no outer layer waits a second time.
+
+    `retry_after` is the provider's own advice in seconds, or None.
+    """
 
     code = "OUT_OF_PATIENCE"
+
+    def __init__(self, message: str, *, retry_after: float | None = None, next_steps: Sequence[str] = ()) -> None:
+        super().__init__(message, next_steps=next_steps)
+        self.retry_after = retry_after
 
 
 class Patience:
@@ -56,6 +63,10 @@ class Patience:
         self._clock = clock
         self._jitter = jitter
         self._since: float | None = None
+
+    def of(self, seconds: float) -> "Patience":
+        """One of at most so many seconds, by the same clock."""
+        return Patience(min(seconds, self.seconds), clock=self._clock, sleep=self.sleep, jitter=self._jitter)
 
     def failed(self) -> None:
         """An outage begins, or goes on."""
@@ -141,6 +152,7 @@ def _given_up(error: TransientError, patience: Patience) -> OutOfPatience:
     return OutOfPatience(
         f"{error.message}{advised} That is longer than the {patience.seconds:.0f} s of patience for one outage."
         " What is finished stays finished.",
+        retry_after=error.retry_after,
         next_steps=("Resume the workflow when the provider answers again.",),
     )
 
@@ -151,10 +163,11 @@ def classify(error: BaseException) -> TransientError | PermanentError | None:
     what = f"The model could not be called: {type(error).__name__}: {str(error)[:300]}"
     if status is not None and status >= 400:
         if getattr(error, "code", None) in _EMPTY_ACCOUNT:
-            return PermanentError(what, next_steps=("Check the account's credit with the provider.",))
+            steps = ("Check the account's credit with the provider.",)
+            return PermanentError(what, next_steps=steps, details={"account": "empty"})
         if passes(status):
             return TransientError(what, retry_after=retry_after(error))
-        return PermanentError(what, next_steps=_cure(status))
+        return PermanentError(what, next_steps=_cure(status), details={"status": status})
     if isinstance(error, ConnectionError | TimeoutError) or _PASSING_NAMES.intersection(_names(error)):
         return TransientError(what)
     return None

@@ -26,7 +26,8 @@ class App(NamedTuple):
 
     `agents` makes runners where there are none to be asked for by name.
 
-    `clock` gives seconds since the epoch. Creations within `window` seconds are admitted together, by their priorities;
+    `clock` gives seconds since the epoch, and `sleep` lets some of them pass. Creations within `window` seconds are
+    admitted together, by their priorities;
     under a simulated clock (None) whoever moves it sees to that.
     """
 
@@ -37,6 +38,7 @@ class App(NamedTuple):
     clock: Callable[[], float] = time.time
     window: float | None = 0.02
     agents: Callable[[], Runner] | None = None
+    sleep: Callable[[float], None] = time.sleep
 
     @property
     def project(self) -> Path:

@@ -21,7 +21,7 @@ from stretto.state.ids import WorkflowId
 from stretto.state.log import Log
 from stretto.state.view import fold
 
-SUPPORTED = LIMIT_FLAGS | {"dry-run", "durability", "runner"}
+SUPPORTED = LIMIT_FLAGS | {"dry-run", "durability", "runner", "wait"}
 """What may be changed of a workflow that goes on; the rest was said when it began."""
 _OWN = ("name", "complexity")
 """Keys of a context that say what a workflow of one's own would be."""

@@ -15,6 +15,7 @@ from stretto.commands.reply import Reply
 from stretto.commands.safe import one_line
 from stretto.commands.workflows import UNDONE
 from stretto.graph.result import Result
+from stretto.state import purse
 from stretto.state.figures import WorkflowView
 from stretto.state.log import Log
 from stretto.state.show import as_dict, duration, used
@@ -25,13 +26,17 @@ _SHOWN = 12
 
 
 class End(NamedTuple):
-    """A result with what the log knows of the workflow. `undone` is the command that brings it again, or empty."""
+    """A result with what the log knows of the workflow.
+
+    `undone` is the command that brings it again, or empty; `spent` what it and what belongs to it used, and its caps.
+    """
 
     result: Result
     view: WorkflowView
     artifacts: tuple[str, ...]
     runner: str
     undone: str
+    spent: Mapping[str, Any] = {}
 
     @property
     def name(self) -> str:
@@ -64,6 +69,8 @@ def reply(invocation: Invocation, app: App, result: Result) -> Reply:
         "artifacts": list(end.artifacts),
         "elapsed_seconds": seen["elapsed_seconds"],
         "usage": seen["usage"],
+        "usage_by_task": {task["task_id"]: task["usage"] for task in seen["tasks"]},
+        **end.spent,
         "warnings": list(result.warnings),
     }
     return Reply(
@@ -85,9 +92,10 @@ def _end(app: App, result: Result) -> End:
     with log:
         events = list(log.events(result.workflow_id))
         undone = str(log.fact(result.workflow_id, UNDONE) or "")
+        spent = purse.told(log.database, result.workflow_id, app.clock())
     left = dict.fromkeys(path for event in events for path in _left(event.data))
     runner = next((str(e.data["runner"]) for e in reversed(events) if "runner" in e.data), "")
-    return End(result, fold(events), tuple(left), runner, undone)
+    return End(result, fold(events), tuple(left), runner, undone, spent)
 
 
 def _left(data: Mapping[str, Any]) -> Iterator[str]:

@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-import signal
 import time
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,10 @@ from stretto.agents.reading import workflows
 from stretto.agents.repository import open_repository
 from stretto.agents.retry import Patience
 from stretto.agents.runner import Runner
+from stretto.commands import driving
 from stretto.commands.app import App
 from stretto.commands.ending import reply
+from stretto.commands.estimating import as_facts, estimated, in_short, too_low
 from stretto.commands.invocation import Invocation
 from stretto.commands.progress import Watcher, watcher
 from stretto.commands.reply import Reply
@@ -70,6 +71,10 @@ def runner_for(app: App, invocation: Invocation, spec: Spec) -> Runner:
     text = app.runner or os.environ.get("STRETTO_RUNNER", "") or settings_of(app).runner
     text = text or (HOST if os.environ.get("CLAUDECODE") == "1" else "")
     patience = Patience(spec.limits.patience_seconds)
+    if {"wait", "record"} <= invocation.flags.keys():
+        raise BadInput(
+            "A cassette is written when the run stops, so it cannot wait: --wait or --record.", field="--wait"
+        )
     record = recorder(text, app, invocation, spec) if text and "record" in invocation.flags else None
     runner = parse_runner(text, project=app.project, execute=execute, patience=patience, record=record)
     if text.strip().startswith("replay:"):
@@ -116,8 +121,11 @@ def _writable(text: str) -> Path:
 def launch(spec: Spec, invocation: Invocation, app: App) -> Reply:
     """Start a workflow, show it while it runs, and say how it ended."""
     runner = runner_for(app, invocation, spec)
+    expected = estimated(spec, app)
     control = Control()
     with watcher(app.json) as watch:
+        for line in (in_short(expected), *too_low(expected, spec.limits.caps)):
+            watch.note(line)
         work = start(
             spec,
             project=app.project,
@@ -129,8 +137,11 @@ def launch(spec: Spec, invocation: Invocation, app: App) -> Reply:
             control=control,
             clock=app.clock,
         )
-        result = _drive(work, control, watch)
-    return reply(invocation, app, result)
+        result = driving.drive(work, control, watch)
+        if "wait" in invocation.flags:
+            result = driving.waited(result, durability(invocation, app), app, watch)
+    done = reply(invocation, app, result)
+    return done._replace(result={**done.result, "estimate": as_facts(expected)})
 
 
 def relaunch(
@@ -171,11 +182,13 @@ def relaunch(
     with watcher(app.json, _history(name, app)) as watch:
         result: Result | None
         try:
-            result = _drive(work(watch), control, watch)
+            result = driving.drive(work(watch), control, watch)
         except WorkflowDriven:
             if answer or given or limits or not _handed_out(name, app):
                 raise
-            result = _after_the_other(lambda: _drive(work(watch), control, watch))
+            result = _after_the_other(lambda: driving.drive(work(watch), control, watch))
+        if result and "wait" in invocation.flags:
+            result = driving.waited(result, durability(invocation, app), app, watch)
     if result is None:
         return Reply(invocation.command, GOES_ON.format(name=name), workflow_id=name)
     return reply(invocation, app, result)
@@ -193,12 +206,12 @@ def _handed_out(name: WorkflowId, app: App) -> bool:
         return bool(log.standing_orders(name))
 
 
-def _after_the_other(drive: Callable[[], Result]) -> Result | None:
+def _after_the_other(go: Callable[[], Result]) -> Result | None:
     """Go on as soon as the other call has ended; None if it stays at work, for then it will see every report."""
     for _ in range(_LOOKS):
         time.sleep(_LOOK_SECONDS)
         with suppress(WorkflowDriven):
-            return drive()
+            return go()
     return None
 
 
@@ -217,32 +230,3 @@ def durability(invocation: Invocation, app: App) -> str:
 
 
 _LOOKS, _LOOK_SECONDS = 6, 0.5
-STOPPING = "Stopping: what runs may finish, nothing new begins. Ctrl-C again ends it now; both can be resumed."
-
-
-def _drive(work: Coroutine[Any, Any, Result], control: Control, watch: Watcher) -> Result:
-    async def driven() -> Result:
-        with _signals(control, watch):
-            return await work
-
-    return asyncio.run(driven())
-
-
-@contextmanager
-def _signals(control: Control, watch: Watcher) -> Generator[None]:
-    """Ctrl-C drains, a second one cuts; SIGTERM drains."""
-    loop = asyncio.get_running_loop()
-
-    def interrupted() -> None:
-        if control.draining:
-            control.cut()
-        watch.note(STOPPING)
-        control.drain()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupted)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)

@@ -31,6 +31,7 @@ WORK = frozenset(
         "durability",
         "dry-run",
         "runner",
+        "wait",
         *CAPS,
     }
 )

@@ -29,7 +29,7 @@ STARTING = TEAM | {
 }
 SUPPORTED = STARTING | {"validation", "test-mode"}
 """With those of finalize-workflow and of a rehearsal."""
-_RESUMING = frozenset({"resume", "approve", "reject", "runner", "durability"})
+_RESUMING = frozenset({"resume", "approve", "reject", "runner", "durability", "wait"})
 
 
 def handle(invocation: Invocation, app: App) -> Reply:

@@ -5,26 +5,22 @@ import asyncio
 from stretto.agents.repository import open_repository
 from stretto.commands.app import App
 from stretto.commands.canonical import render as render_line
+from stretto.commands.estimating import estimated, too_low
 from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
 from stretto.graph.analyze import analyze
-from stretto.graph.estimate import estimate
-from stretto.graph.history import past_tasks
 from stretto.graph.report import dry_run, render
 from stretto.graph.spec import Spec
 from stretto.graph.spec import conflicts as found_conflicts
-from stretto.state.log import Log
 
 
 def preview(spec: Spec, invocation: Invocation, app: App) -> Reply:
     """Phases, parallelism, conflicts, estimates and a graph. Touches no store, no file, no git."""
     warnings = asyncio.run(open_repository(app.project, app.directory)).warnings
-    log = Log.find(app.directory)
-    history = past_tasks(log) if log else ()
-    if log:
-        log.close()
+    expected = estimated(spec, app)
+    warnings = (*warnings, *too_low(expected, spec.limits.caps))
     conflicts = [c for p in spec.phases for c in found_conflicts(p.tasks)]
-    body = dry_run(spec, analyze(spec.description), estimate(spec, history), conflicts, warnings)
+    body = dry_run(spec, analyze(spec.description), expected, conflicts, warnings)
     return Reply(
         command=invocation.command,
         text=render(body),

@@ -46,6 +46,7 @@ _RUN: dict[str, Flag] = {
     "max-usd": _TEXT,
     "max-tool-calls": _INT,
     "max-minutes": _TEXT,
+    "wait": _SWITCH,
     "workflow-id": _ID,
     "record": _TEXT,
     "durability": Flag("choice", DURABILITIES),

@@ -84,6 +84,7 @@ def _about_one(invocation: Invocation, app: App, flag: str) -> Reply:
 
 
 def _one(log: Log, row: WorkflowRow, app: App, detailed: bool, *, depends: bool = False) -> Reply:
+    from stretto.state import purse as spending
     from stretto.state.show import as_dict, brief, text  # here: a list of workflows does without
     from stretto.state.view import fold
 
@@ -93,7 +94,9 @@ def _one(log: Log, row: WorkflowRow, app: App, detailed: bool, *, depends: bool 
     driven = _driver(row, holder)
     undone = log.fact(row.id, UNDONE)
     body = {**as_dict(view, now), "driver": driven, "undone": undone is not None, "runner": row.runner}
-    lines = [text(view, now) if detailed else brief(view, now), *_about_driver(driven, holder)]
+    body |= spending.told(log.database, row.id, now)
+    spent = spending.line(body["caps"])
+    lines = [text(view, now) if detailed else brief(view, now), *spent, *_about_driver(driven, holder)]
     if row.runner == COORDINATED and (detailed or depends):
         from stretto.commands.status_coordination import about
 

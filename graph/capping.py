@@ -1,12 +1,16 @@
-"""Caps of a workflow: whether its runner can be held to them, and what is said when one is reached."""
+"""Caps of a workflow: whether its runner can be held to them, from when they count, and what is said at one."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from stretto.agents.runner import Runner, counts
-from stretto.graph.spec import Caps
+from stretto.graph.spec import Caps, Spec
+from stretto.state import purse
 from stretto.state.errors import BadInput
+from stretto.state.order_rows import standing_orders
 from stretto.state.purse import Short
+from stretto.state.transaction import Transaction
+from stretto.state.view import CUT
 
 FLAGS: Final = {
     "agents": "--max-agents-total",
@@ -49,6 +53,34 @@ def _cure(name: str) -> str:
     return f'{other} Or set [prices] "PROVIDER/NAME" in .stretto/config.toml.' if name == "usd" else other
 
 
+def create(tx: Transaction, spec: Spec) -> Spec:
+    """The spec of a new workflow with the caps that hold: with another one's work go its caps and what it has spent."""
+    if not spec.continues:
+        return spec
+    caps = purse.inherit(tx, spec.workflow_id, spec.continues.workflow_id, spec.limits.caps.given())
+    limits = spec.limits.model_copy(update={"caps": Caps.model_validate(caps)})
+    return spec.model_copy(update={"limits": limits})
+
+
+def begin(tx: Transaction, spec: Spec, now: float) -> dict[str, Any]:
+    """A drive begins. Returns for its event what the attempts had used that a dead driver left."""
+    standing = _standing(tx, spec.workflow_id)
+    caps = spec.limits.caps.given()
+    cut = purse.begin(tx, spec.workflow_id, caps, now, within=spec.within, standing=standing)
+    return {CUT: cut} if cut else {}
+
+
+def end(tx: Transaction, workflow_id: str, now: float) -> dict[str, Any]:
+    """A drive ends. Returns for its event what the attempts had used that it leaves cut off."""
+    cut = purse.end(tx, workflow_id, now, _standing(tx, workflow_id))
+    return {CUT: cut} if cut else {}
+
+
+def _standing(tx: Transaction, workflow_id: str) -> frozenset[str]:
+    """The accounts of attempts that go on without a driver."""
+    return frozenset(o.id for o in standing_orders(tx.database, workflow_id))
+
+
 def paused(short: Short, workflow_id: str) -> dict[str, Any]:
     """What WORKFLOW_PAUSED says of a workflow that has reached a cap."""
     whose = "" if short.workflow_id == workflow_id else f" of {short.workflow_id}, to which this belongs,"
@@ -79,4 +111,5 @@ def amount(name: str, value: float) -> str:
 
 def reached_before(facts: Mapping[str, Any]) -> str:
     """The cap at which a workflow was paused, by the facts of its pause; empty if that was for something else."""
-    return str((facts.get(LIMIT) or {}).get("name", ""))
+    limit: Mapping[str, Any] = facts.get(LIMIT) or {}
+    return str(limit.get("name", ""))

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from stretto.agents.executor import Executor
-from stretto.agents.meter import Meter
 from stretto.agents.repository import Repository
 from stretto.agents.task import Outcome, Task
 from stretto.graph.board import Board
@@ -41,7 +40,6 @@ class Run:
     executor: Executor
     repository: Repository
     board: Board
-    meter: Meter
     slots: Slots
     date: str
     debug_rounds: int = 2

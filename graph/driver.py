@@ -20,7 +20,7 @@ from stretto.agents.repository import Repository, open_repository
 from stretto.agents.runner import Runner
 from stretto.agents.task import Outcome, Task
 from stretto.agents.workspace import clean
-from stretto.graph import admission, caching, capping, continuing, coordination, recovering, tracking
+from stretto.graph import admission, caching, capping, continuing, coordination, outages, recovering, tracking
 from stretto.graph.board import Board
 from stretto.graph.channels import State, tasks_of
 from stretto.graph.compiler import compile as compile_spec
@@ -31,18 +31,16 @@ from stretto.graph.following import LOOK_EVERY, following
 from stretto.graph.plan_data import from_data
 from stretto.graph.result import End, Place, Result, end_of
 from stretto.graph.slots import Slots
-from stretto.graph.spec import Caps, Spec
+from stretto.graph.spec import Spec
 from stretto.state import lease, purse, store
 from stretto.state.checkpoint import DiskCacheSaver
 from stretto.state.errors import Fenced, StoreDamaged, StrettoError, WorkflowExists
 from stretto.state.log import Log
-from stretto.state.order_rows import standing_orders
-from stretto.state.purse import Short
 from stretto.state.rows import Fence, WorkflowRow
 from stretto.state.settings import Settings
 from stretto.state.settings import load as load_settings
 from stretto.state.transaction import Transaction
-from stretto.state.view import CUT, fold
+from stretto.state.view import fold
 from stretto.state.wire import Event
 
 LIMITS = "limits"
@@ -72,7 +70,8 @@ class Driver:
         self.saver = DiskCacheSaver(self.directory / store.CHECKPOINTS, durability=cast("Durability", place.durability))
         self.graph = compile_spec(spec, checkpointer=self.saver)
         self._given: Given | None = None
-        self._meter: Meter | None = None
+        self._meter: Meter | None = None  # both of the present drive
+        self._outage: outages.Outage | None = None
 
     @classmethod
     async def open(cls, spec: Spec, place: Place, runner: Runner, control: Control, *, new: bool) -> "Driver":
@@ -116,7 +115,7 @@ class Driver:
             )
             if created:
                 tx.put_fact(spec.workflow_id, PREFIX, self.repository.prefix)
-                self._begin_purse(tx, spec)
+                self.spec = capping.create(tx, spec)
                 continuing.link(tx, spec)
                 if spec.orchestrated and spec.orchestrated.sampling:
                     tracking.follow(tx, spec.workflow_id, spec.orchestrated.sampling)
@@ -129,8 +128,12 @@ class Driver:
         resuming: WorkflowRow | None = None,
         answer: Answer | None = None,
         given: Given | None = None,
+        heeding: bool = True,
     ) -> Result:
-        """Run the graph from where it stands until it ends or stops; with something `given`, until that is done."""
+        """Run the graph from where it stands until it ends or stops; with something `given`, until that is done.
+
+        `heeding`: a usage limit that was met is not tried before it is over.
+        """
         before = self.log.last_seq() if resuming else 0
         fence = lease.acquire(self.log, self.spec.workflow_id)  # before all else: what is read now stays so
         try:
@@ -148,8 +151,7 @@ class Driver:
                 if entry.waits:
                     facts = waiting(entry.waits)
                     return Result(self.spec.workflow_id, "paused", facts["pause_reason"], entry.waits, facts)
-                if short := self._capped():
-                    facts = capping.paused(short, self.spec.workflow_id)
+                if facts := self._still_stopped(heeding):
                     return Result(self.spec.workflow_id, "paused", facts["pause_reason"], facts=facts)
                 await self._begin(fence, entry, before, given)
                 result = await self._invoke(fence, entry, before)
@@ -158,27 +160,26 @@ class Driver:
         finally:
             lease.release(self.log, fence)
 
-    def _begin_purse(self, tx: Transaction, spec: Spec) -> None:
-        """What it may spend; with the work of another one go its caps, and what that one has spent."""
-        caps = spec.limits.caps.given()
-        if spec.continues:
-            caps = purse.inherit(tx, spec.workflow_id, spec.continues.workflow_id, caps)
-            limits = spec.limits.model_copy(update={"caps": Caps.model_validate(caps)})
-            self.spec = spec.model_copy(update={"limits": limits})
+    def _still_stopped(self, heeding: bool) -> dict[str, Any]:
+        """Why nothing is begun: a cap that nobody has raised, or a usage limit that is not over. Else empty."""
+        name, now = self.spec.workflow_id, self.log.now()
+        told = [e for e in self.log.events(name) if e.type in ("WORKFLOW_PAUSED", "WORKFLOW_RESUMED")]
+        if at := capping.reached_before(told[-1].data) if told else "":
+            short = purse.reached(self.log.database, name, now, self.spec.limits.caps.given())
+            return capping.paused(short, name) if short and short.name == at else {}
+        met = outages.standing(told, now) if heeding else None
+        return outages.paused(met) if met else {}
 
-    def _capped(self) -> Short | None:
-        """The cap at which it was paused, if nobody has raised it: then nothing is begun."""
-        name = self.spec.workflow_id
-        pauses = [e for e in self.log.events(name) if e.type in ("WORKFLOW_PAUSED", "WORKFLOW_RESUMED")]
-        at = capping.reached_before(pauses[-1].data) if pauses else ""
-        short = purse.reached(self.log.database, name, self.log.now(), self.spec.limits.caps.given()) if at else None
-        return short if short and short.name == at else None
+    def _unreachable(self, error: StrettoError, board: Board) -> None:
+        """Begin nothing new: who is at work may find the provider answering, the others wait for a resume."""
+        self._outage = outages.longer(self._outage, outages.outage(error, self.log.now()))
+        board.drain()
 
     def _settle(self, fence: Fence) -> None:
         """Say so if the work done ends a recovery: of this workflow, or of the one whose work it took over."""
         if purse.read(self.log.database, self.spec.workflow_id).since is not None:  # it came to its end
             with self.log.write(fence) as tx:
-                self._close_purse(tx)
+                capping.end(tx, self.spec.workflow_id, self.log.now())
         if not (self.spec.continues or recovering.concerned(self.log.database, self.spec.workflow_id)):
             return
         view = fold(self.log.events(self.spec.workflow_id))
@@ -204,7 +205,7 @@ class Driver:
             facts = {"branch": start.branch, "base": start.base, "warnings": list(self.repository.warnings)}
             with self.log.write(fence) as tx:
                 facts = {**facts, "runner": self.runner.name, **entry.facts}
-                facts |= self._open_purse(tx)
+                facts |= capping.begin(tx, self.spec, self.log.now())
                 tx.put_fact(self.spec.workflow_id, LIMITS, self.spec.limits.model_dump(mode="json"))
                 tx.put_fact(self.spec.workflow_id, LEFT, list(entry.stops))
                 facts |= self._take_up(tx, entry, given)
@@ -214,13 +215,6 @@ class Driver:
         except Exception as error:
             self._broke(fence, before, error)
             raise
-
-    def _open_purse(self, tx: Transaction) -> dict[str, Any]:
-        """What the attempts had used that a dead driver left, for the event that says that the workflow runs."""
-        caps, name = self.spec.limits.caps.given(), self.spec.workflow_id
-        standing = frozenset(o.id for o in standing_orders(tx.database, name))
-        cut = purse.begin(tx, name, caps, self.log.now(), within=self.spec.within, standing=standing)
-        return {CUT: cut} if cut else {}
 
     def _begun(self) -> Given | None:
         """What was brought before and is not done yet: whoever goes on with it stops there, too."""
@@ -256,8 +250,8 @@ class Driver:
         settings = load_settings(repository.top)
         environ = scrub(os.environ, settings.environment)  # no secret of the user's reaches what agents start
         environment = await find_environment(repository.top, repository.project, environ, execute)
-        run = self._run(fence, environment, settings)
-        timing = asyncio.ensure_future(run.meter.time_up())
+        run, meter = self._run(fence, environment, settings)
+        timing = asyncio.ensure_future(meter.time_up())
         values = (await self.graph.aget_state(self._config())).values
         for key in values.get("tasks", {}):
             run.tails.update(tails_of(run, tasks_of(cast("State", values), key)))
@@ -305,7 +299,7 @@ class Driver:
         why = error.message if isinstance(error, StrettoError) else f"{type(error).__name__}: {error}"
         return self._end(fence, before, "FAILED", "failed", {"failure_reason": why})
 
-    def _run(self, fence: Fence, environment: ProjectEnvironment, settings: Settings) -> Run:
+    def _run(self, fence: Fence, environment: ProjectEnvironment, settings: Settings) -> tuple[Run, Meter]:
         row = self.log.workflow(self.spec.workflow_id)
         outcomes = self.log.outcomes(self.spec.workflow_id)
         board = Board({k: Outcome.model_validate(v.outcome) for k, v in outcomes.items()})
@@ -325,15 +319,15 @@ class Driver:
             draining=lambda: board.draining,
             reuse=caching.reuse(self.log, self.runner, self.repository),
             meter=meter,
+            unreachable=lambda error: self._unreachable(error, board),
         )
-        return Run(
+        run = Run(
             spec=self.spec,
             log=self.log,
             fence=fence,
             executor=executor,
             repository=self.repository,
             board=board,
-            meter=meter,
             slots=Slots(limits.agents),
             date=row.created[:10] if row else "",
             debug_rounds=limits.debug_rounds,
@@ -341,6 +335,7 @@ class Driver:
             expect=one_second,
             capacity=admission.machine(settings.agents),
         )
+        return run, meter
 
     async def _watch(self, fence: Fence) -> None:
         """Do what other processes ask of this driver."""
@@ -388,8 +383,7 @@ class Driver:
             limit = {capping.LIMIT: capping.paused(short, self.spec.workflow_id)[capping.LIMIT]} if short else {}
             facts = {**ordered(self.log, self.spec.workflow_id), **limit}
             return self._end(fence, before, "PAUSED", "paused", facts)
-        if "drained" in kinds and self._meter and self._meter.short:
-            facts = capping.paused(self._meter.short, self.spec.workflow_id)
+        if "drained" in kinds and (facts := self._why_drained()):
             return self._end(fence, before, "PAUSED", "paused", facts)
         if "drained" in kinds:
             given = self._given if not self.control.draining else None
@@ -418,7 +412,7 @@ class Driver:
         gate: str = "",
     ) -> Result:
         with self.log.write(fence) as tx:
-            facts = facts | self._close_purse(tx)
+            facts = facts | capping.end(tx, self.spec.workflow_id, self.log.now())
             tx.set_status(self.spec.workflow_id, status, facts, phase=phase)
             if status == "CANCELLED":
                 coordination.let_go(tx, self.spec.workflow_id, "cancelled")
@@ -429,11 +423,11 @@ class Driver:
             self.spec.workflow_id, end, why, gate, facts, self._written(before), tuple(self.repository.warnings)
         )
 
-    def _close_purse(self, tx: Transaction) -> dict[str, Any]:
-        name = self.spec.workflow_id
-        standing = frozenset(o.id for o in standing_orders(tx.database, name))
-        cut = purse.end(tx, name, self.log.now(), standing)
-        return {CUT: cut} if cut else {}
+    def _why_drained(self) -> dict[str, Any]:
+        """What made it stop, if not somebody outside."""
+        if self._meter and self._meter.short:
+            return capping.paused(self._meter.short, self.spec.workflow_id)
+        return outages.paused(self._outage) if self._outage else {}
 
     def _written(self, before: int) -> tuple[str, ...]:
         return tuple(e.event_id for e in self.log.events(self.spec.workflow_id, after=before))

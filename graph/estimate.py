@@ -1,4 +1,4 @@
-"""Estimates of a workflow before it runs: time, tokens and money, each with its basis.
+"""Estimates of a workflow before it runs: agents, time, tokens and money, each with its basis.
 
 Seconds come from simulated runs: each of `DRAWS` times, every task gets a duration that `forecast` holds possible after
 the past tasks of its role (of its kind of phase too, when there are `ENOUGH` of those), and the schedule is simulated
@@ -6,7 +6,8 @@ on the slots that there are. Few past tasks make a wide interval. Tokens and mon
 past tasks themselves, and unknown (None) as soon as one role has none.
 
 Without any history only the seconds have a value: the default of each role, named as such, without an interval. Draws
-are seeded, so that the same spec and history give the same estimate. Debug rounds and second attempts are not in it.
+are seeded, so that the same spec and history give the same estimate. Agents are attempts, as many as past tasks needed;
+debug rounds are not in it, and second attempts neither where there is no history.
 """
 
 import math
@@ -56,6 +57,7 @@ class PastTask(NamedTuple):
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: float | None
+    attempts: int = 1
 
 
 class Amount(NamedTuple):
@@ -90,6 +92,7 @@ class Estimate(NamedTuple):
     money: Amount | None
     phases: tuple[PhaseEstimate, ...]
     assumptions: tuple[str, ...]
+    agents: Amount
 
 
 class _Expected(NamedTuple):
@@ -116,6 +119,7 @@ def estimate(spec: Spec, history: Sequence[PastTask]) -> Estimate:
         money=_sum(tasks, past, counted, _cost),
         phases=tuple(_phase(phase, tasks, runs, spec.limits.agents) for phase in order(spec)),
         assumptions=_assumptions(spec, past),
+        agents=_sum(tasks, past, counted, _attempts) or Amount(None, len(tasks), None, NO_HISTORY, 0),
     )
 
 
@@ -229,6 +233,10 @@ def _tokens(task: PastTask) -> float | None:
     if task.input_tokens is None or task.output_tokens is None:
         return None
     return task.input_tokens + task.output_tokens
+
+
+def _attempts(task: PastTask) -> float:
+    return task.attempts
 
 
 def _cost(task: PastTask) -> float | None:

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from typing import cast
 
+from pydantic import ValidationError
+
 from stretto.agents.task import RoleName
 from stretto.graph.coordination import RUNNER
 from stretto.graph.estimate import PastTask
 from stretto.graph.spec import Kind, Spec
 from stretto.state.log import Log
+from stretto.state.rows import WorkflowRow
 from stretto.state.view import fold
 
 RECENT = 100
@@ -20,7 +23,15 @@ def past_tasks(log: Log) -> tuple[PastTask, ...]:
     Those that commands move by hand have no agents' tasks of ours.
     """
     rows = [row for row in reversed(log.newest_workflows(RECENT)) if row.runner != RUNNER]
-    return tuple(task for row in rows for task in _tasks(log, row.id, Spec.model_validate(row.spec)))
+    return tuple(task for row in rows if (spec := _spec(row)) for task in _tasks(log, row.id, spec))
+
+
+def _spec(row: WorkflowRow) -> Spec | None:
+    """None for what a newer version has written: that is no reason not to begin something else."""
+    try:
+        return Spec.model_validate(row.spec)
+    except ValidationError:
+        return None
 
 
 def _tasks(log: Log, workflow_id: str, spec: Spec) -> Iterator[PastTask]:
@@ -37,6 +48,7 @@ def _tasks(log: Log, workflow_id: str, spec: Spec) -> Iterator[PastTask]:
             input_tokens=_whole(usage.input_tokens.total),
             output_tokens=_whole(usage.output_tokens.total),
             cost_usd=usage.cost_usd.total,
+            attempts=task.attempts,
         )
 
 

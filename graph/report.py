@@ -123,6 +123,7 @@ def _conflicts(spec: Spec, expected: Mapping[str, PhaseEstimate], found: Sequenc
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
     return {
+        "agents": _amount(estimate.agents),
         "seconds": _amount(estimate.seconds),
         "tokens": _amount(estimate.tokens),
         "money_usd": _amount(estimate.money),
@@ -242,6 +243,7 @@ def _conflict_lines(rows: ConflictRows) -> Iterator[str]:
 
 
 def _estimate_lines(estimate: Mapping[str, Any]) -> Iterator[str]:
+    yield f"agents {_shown(estimate['agents'], _thousands)}"
     yield f"time   {_shown(estimate['seconds'], _span)}"
     yield f"tokens {_shown(estimate['tokens'], _thousands)}"
     yield f"money  {_shown(estimate['money_usd'], _dollars)}"

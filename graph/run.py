@@ -101,7 +101,8 @@ async def resume(
         workflow_id: Which one.
         project: As for `start`.
         store: As for `start`.
-        runner: Overrides the one that the workflow began with. It is closed when this returns.
+        runner: Overrides the one that the workflow began with. It is closed when this returns. Without one, a usage
+            limit for which the workflow was paused is heeded: before it is over nothing is begun.
         answer: The decision on the gate at which the workflow waits.
         given: What is brought to the phase that it leaves to other commands; it stops again when that is done.
         limits: Changes the limits that it had last, from now on.
@@ -141,7 +142,7 @@ async def resume(
     await _countable(spec, chosen)
     driver = await _opened(spec, place, chosen, control, new=False)
     try:
-        return await driver.drive(on_event, resuming=row, answer=answer, given=given)
+        return await driver.drive(on_event, resuming=row, answer=answer, given=given, heeding=runner is None)
     finally:
         await driver.close()
 

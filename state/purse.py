@@ -8,17 +8,22 @@ the moment its agent is asked until it ends; a reservation is made before a call
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple, cast
 
-from stretto.state.database import Database
+from stretto.state.light import NamedTuple, cast
 from stretto.state.queries import fact
-from stretto.state.transaction import Transaction
 
-PURSE: Final = "purse"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from stretto.state.database import Database
+    from stretto.state.transaction import Transaction
+
+PURSE = "purse"
 """The name of the fact."""
-CAPS: Final = ("agents", "tokens", "usd", "tool_calls", "seconds")
-_RESERVED: Final = ("tokens", "usd", "tool_calls")
-_DEEPEST: Final = 32
+CAPS = ("agents", "tokens", "usd", "tool_calls", "seconds")
+_RESERVED = ("tokens", "usd", "tool_calls")
+_DEEPEST = 32
 
 
 class Want(NamedTuple):
@@ -139,6 +144,30 @@ def chain(database: Database, workflow_id: str) -> Iterator[tuple[str, Purse]]:
         purse = read(database, name)
         yield name, purse
         name = purse.within
+
+
+def told(database: Database, workflow_id: str, now: float) -> dict[str, Any]:
+    """For a status: what the workflow and all that belongs to it have used, those at work included, and its caps."""
+    purse = read(database, workflow_id)
+    total = purse.total
+    spent = {name: purse.driven(now) if name == "seconds" else total.against(name) for name in purse.caps}
+    caps = {name: {"cap": cap, "spent": spent[name]} for name, cap in purse.caps.items()}
+    whole = {**total.usage(), "agents": total.agents, "tool_calls": total.tool_calls}
+    return {"usage_with_children": whole, "caps": caps}
+
+
+def line(caps: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """`  caps: 60 of 10,000 tokens, …`; nothing without any."""
+    parts = [_of(name, one["spent"], one["cap"]) for name, one in caps.items()]
+    return [f"  caps: {', '.join(parts)}"] if parts else []
+
+
+def _of(name: str, spent: float, cap: float) -> str:
+    if name == "usd":
+        return f"{spent:.4f} of {cap:g} USD"
+    if name == "seconds":
+        return f"{spent / 60:.1f} of {cap / 60:g} minutes"
+    return f"{spent:,.0f} of {cap:,.0f} {name.replace('_', ' ')}"
 
 
 def begin(

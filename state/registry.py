@@ -29,11 +29,12 @@ OWN = frozenset(
         "RESOURCE_REQUESTED",
         "RESOURCE_RESERVED",
         "DEPENDENCIES_VALIDATED",
+        "MODEL_CHANGED",
     }
 )
 """What only we tell: a person's word to an agent at work; that an outcome was kept and holds here, or is no good; a
 choice that commands go by from now on; that resources are asked for, and that they are kept for a time to come; that
-what a workflow depends on was looked at."""
+what a workflow depends on was looked at; that another model stands in."""
 TYPES = frozenset(_TYPES.split()) | {f"{s}_{end}" for s in STAGES for end in ("STARTED", "COMPLETED", "FAILED")} | OWN
 
 ALIASES = {
@@ -66,6 +67,7 @@ TASK_REASSIGNED task_id reason
 TASK_STEERED task_id
 TASK_REUSED task_id agent_id key
 CACHE_REFUSED task_id key reason
+MODEL_CHANGED task_id old new reason
 SETTINGS_CHANGED name version value
 METRICS_RECORDED metrics
 AGENT_ALLOCATED agent_id role

@@ -106,7 +106,7 @@ def _lines(view: WorkflowView, now: float | None) -> Iterator[str]:
     for phase in view.phases.values():
         yield ""
         yield _phase_line(phase, view, now)
-        yield from (_task_line(t, now) for t in view.tasks.values() if t.phase == phase.name)
+        yield from (_task_line(t, now, whole=True) for t in view.tasks.values() if t.phase == phase.name)
     yield from _section("warnings", view.warnings)
     yield from _section("last events", [f"{e.timestamp}  {e.type}  {e.phase}" for e in view.last])
 
@@ -141,10 +141,11 @@ def _phase_line(phase: PhaseView, view: WorkflowView, now: float | None) -> str:
     return " · ".join(parts).rstrip()
 
 
-def _task_line(task: TaskView, now: float | None) -> str:
+def _task_line(task: TaskView, now: float | None, *, whole: bool = False) -> str:
     name = f"    {task.task_id:<24} {task.state:<12} {task.agent or task.role or 'unknown'}"
     tries = f" · attempt {task.attempts}" if task.attempts > 1 else ""
-    return f"{name} · {duration(task.seconds(now))}{tries}" + (f" · {task.reason}" if task.reason else "")
+    spent = f" · {used(task.usage)}" if whole and (task.usage.input_tokens.known or task.usage.cost_usd.known) else ""
+    return f"{name} · {duration(task.seconds(now))}{tries}{spent}" + (f" · {task.reason}" if task.reason else "")
 
 
 def _section(title: str, lines: list[str]) -> Iterator[str]:

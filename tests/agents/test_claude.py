@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,32 @@ def test_an_error_of_the_api_is_told_by_what_it_is(
         return
     with pytest.raises(raised, match="API Error"):
         run(client)
+
+
+LIMITED = {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": 4_000_000_000}}
+
+
+@pytest.mark.parametrize("told", ["event", "text"])
+def test_a_usage_limit_says_when_it_is_over(client: Path, told: str) -> None:
+    wall = WALL.replace("529}", "429}").replace("server_error", "rate_limit")
+    if told == "text":
+        wall = wall.replace("API Error", "API Error: usage limit reached|4000000000")
+    event = json.dumps(LIMITED) + "\n" if told == "event" else ""
+    lines = SESSION.splitlines()[1] + "\n" + event + wall + '{"type":"result","subtype":"success","is_error":true}'
+    behave(client, f"print({lines!r})")
+
+    with pytest.raises(TransientError) as caught:
+        run(client)
+
+    assert caught.value.retry_after == pytest.approx(4_000_000_000 - time.time(), abs=60)
+
+
+def test_a_second_model_is_told_to_the_client_as_the_one_to_fall_back_to(client: Path) -> None:
+    behave(client, f"open({str(client) + '.argv'!r}, 'w').write(' '.join(sys.argv)); print({SESSION!r}, end='')")
+
+    assert run(client, "claude:opus,sonnet").summary == "done"
+
+    assert "--model opus --fallback-model sonnet" in Path(f"{client}.argv").read_text()
 
 
 def test_the_environment_has_the_login_and_nothing_of_a_session_around_it() -> None:

@@ -162,7 +162,17 @@ class _Handler(BaseHTTPRequestHandler):
         elif body.get("stream"):
             self._stream(answer, request)
         else:
-            self._send(200, message(answer, request))
+            self._whole(answer, request)
+
+    def _whole(self, answer: Reply, request: Request) -> None:
+        """All at once; one that stalls or is cut stops in the middle of its body."""
+        content = json.dumps(message(answer, request)).encode()
+        broken = answer.stall is not None or answer.cut is not None
+        self._begin(200, {"content-type": "application/json", "content-length": str(len(content))})
+        self.wfile.write(content[: len(content) // 2] if broken else content)
+        if answer.stall is not None:
+            self.wfile.flush()
+            self._api.closing.wait(600)
 
     def _other(self, **more: Any) -> None:
         self._api.others.append(f"{self.command} {self.path}")

@@ -158,3 +158,21 @@ def test_a_cap_in_the_settings_that_is_none_is_refused(project: Project, line: s
 
     assert project.work(*ADD).code == 2
     assert project.briefs() == []
+
+
+def test_status_and_reply_tell_what_each_agent_and_all_that_belongs_to_it_used(project: Project) -> None:
+    done = project.work(*ADD, "--max-tokens=1000", "--json").json["result"]
+    tasks = json.dumps([{"id": "S1", "description": "Look"}])
+    assert project.work("subagents", json.dumps({"workflow_id": W}), tasks, "--workflow-id=child_001").code == 0
+
+    said = project.run("workflow-status", W, "--json").json["result"]
+    text = project.run("workflow-status", W, "--detailed").out
+
+    agents = len(project.briefs())
+    assert done["usage_by_task"]["planning/plan"] == {**USED, "at_least": {}}
+    assert done["usage_with_children"]["agents"] == agents - 1
+    assert said["usage"]["input_tokens"] == 10 * (agents - 1)
+    assert said["usage_with_children"]["input_tokens"] == 10 * agents
+    assert said["caps"] == {"tokens": {"cap": 1000, "spent": 15 * agents}}
+    assert f"  caps: {15 * agents} of 1,000 tokens" in text
+    assert "10 tokens in, 5 out, cost 0.0010 USD" in text
