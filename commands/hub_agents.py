@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from stretto.commands.app import App
-from stretto.commands.coordinating import default_capacity, reading, workflow_named, writing
+from stretto.commands.coordinating import Desk, default_capacity, reading, workflow_named, writing
 from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
+from stretto.commands.resource_changing import changed
 from stretto.graph import admission, agent_score, coordination, redistributing
 from stretto.graph.agent_score import Scored
-from stretto.state import pool
+from stretto.state import allocation, pool
 from stretto.state.errors import BadInput
+from stretto.state.rows import WorkflowRow
 
 STRATEGIES = ("score", "least_loaded")
 _LIST = """'[{"agent_id": "agent_001", "role": "database"}]'"""
@@ -31,6 +33,7 @@ def assign_agents(invocation: Invocation, app: App) -> Reply:
         size = round(desk.capacity["agents"])
         chosen = redistributing.choose(desk.tx, row, by_score, size) if by_score else []
         named += [(one.agent.agent_id, role) for one, role in chosen]
+        _hold_for(desk, row, {name for name, _ in named})
         given = coordination.assign(desk.tx, row, named, size)
     told = ", ".join(f"{one.agent_id} ({one.role or 'no role'})" for one in given)
     lines = [f"{row.id} has {told}.", *(_scored(one) for one, _ in chosen)]
@@ -40,6 +43,15 @@ def assign_agents(invocation: Invocation, app: App) -> Reply:
     steps = (f"stretto workflow-status {row.id} --detailed",)
     wrote = tuple(desk.tx.ids)
     return Reply("coordination-hub", "\n".join(lines), result, invocation.operation, row.id, wrote, steps)
+
+
+def _hold_for(desk: Desk, row: WorkflowRow, names: set[str]) -> None:
+    """Let a workflow hold as many agents as are named for it, if that is more and they are free."""
+    active = [a for a in allocation.live_allocations(desk.tx.database, row.id) if a.state == "active"]
+    mine = names | {one.agent_id for one in pool.agents(desk.tx.database) if one.workflow_id == row.id}
+    more = len(mine) - round(sum(a.granted.get("agents", 0) for a in active))
+    if active and more > 0:
+        changed(desk, active[0], {"agents": active[0].granted.get("agents", 0) + more})
 
 
 def _named(item: object, field: str) -> tuple[str, str]:

@@ -188,15 +188,19 @@ def reallocate(invocation: Invocation, app: App) -> Reply:
                 field="allocation_id",
                 allowed=[one.id for one in active],
             )
-        held = _changed(desk, active[0], wanted)
+        held = changed(desk, active[0], wanted)
         followed = [d.workflow_id for d in desk.admit() if d.admitted]
     told = f"{held.workflow_id}: {held.id} holds {said_demand(held.granted)}, was {said_demand(active[0].granted)}"
     result = {"allocation": as_row(held), "before": active[0].granted, "admitted": followed}
     return reply(invocation, told, result, desk.tx.ids, _STEPS, held.workflow_id)
 
 
-def _changed(desk: Desk, held: Allocation, wanted: dict[str, float]) -> Allocation:
-    """More only as far as it is free and nobody of its rank or above waits for it."""
+def changed(desk: Desk, held: Allocation, wanted: dict[str, float]) -> Allocation:
+    """An active allocation that holds this from now on: more only as far as nobody of its rank or above waits for it.
+
+    Raises:
+        Exhausted: What is asked for beyond it is not free, or somebody comes first. Nothing was written.
+    """
     tx = desk.tx
     allocation.check_possible(held.workflow_id, wanted, desk.capacity)
     more = {name for name, amount in wanted.items() if amount > held.granted.get(name, 0)}

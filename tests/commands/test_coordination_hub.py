@@ -193,6 +193,20 @@ def test_an_agent_that_works_elsewhere_is_not_given_away(project: Project) -> No
     assert (second.code, second.json["error"]["code"]) == (1, "STATE_CONFLICT")
 
 
+def test_a_workflow_to_which_more_agents_are_assigned_than_it_holds_holds_as_many_if_they_are_free(
+    project: Project,
+) -> None:
+    hub(project, "create", "shop_001")
+    several = '[{"agent_id": "agent_002", "role": "docs"}, {"agent_id": "agent_003", "role": "test"}]'
+    given = hub(project, "shop_001", "assign-agents", several)
+    hub(project, "create", "rest_002", resource_requirements={"agents": 2})
+    more = hub(project, "shop_001", "assign-agents", '[{"agent_id": "agent_001", "role": "code"}]', "--json")
+
+    assert given.code == 0, given.err
+    assert held(project)["agents"] == 4
+    assert (more.code, more.json["error"]["code"]) == (1, "RESOURCE_EXHAUSTED")
+
+
 def test_nothing_is_held_after_a_cancellation(project: Project) -> None:
     hub(project, "create", "shop_001", **BIG)
     hub(project, "assign-agents", "shop_001", '[{"agent_id":"agent_002"}]')
