@@ -6,6 +6,8 @@ from typing import Any, TypeVar, cast
 from stretto.state.errors import BadInput
 
 T = TypeVar("T")
+_OFF = frozenset({"off", "disabled", "none", "manual"})
+"""Words by which commands turn something off: each has its own, and who writes a document knows one of them."""
 
 
 class Fields:
@@ -102,7 +104,10 @@ def text(value: object, field: str, *, longest: int = 200) -> str:
 
 
 def choice(value: object, field: str, allowed: Sequence[str]) -> str:
-    """One of these words. Raises BadInput for anything else."""
+    """One of these words; where one of them turns something off, so does any other that does. Else raises BadInput."""
+    off = _OFF & {*allowed}
+    if isinstance(value, str) and value in _OFF and value not in allowed and len(off) == 1:
+        return next(iter(off))
     if not isinstance(value, str) or value not in allowed:
         raise BadInput(f"{field} {str(value)[:40]!r} is not possible.", field=field, allowed=allowed)
     return value
