@@ -39,6 +39,8 @@ WORK = frozenset(
 TEAM = WORK | {"max-agents", "debug-rounds"}
 """Flags of those that may run several at once, and repair what they broke."""
 
+MOST_HELPERS = 64
+"""Agents of other commands who take up one phase, at most."""
 _LIMITS = {"max-agents": "agents", "attempts": "attempts", "debug-rounds": "debug_rounds"}
 LIMIT_FLAGS = frozenset({*_LIMITS, "timeout", *CAPS})
 """Flags that a resume may change."""
@@ -116,14 +118,30 @@ def gates(invocation: Invocation) -> tuple[str, ...]:
 
 
 def leaving(spec: Spec, invocation: Invocation) -> Spec:
-    """The spec that leaves the phases of `--leave=research,planning` to other commands.
+    """The spec that leaves the phases of `--leave=research,planning` to other commands; `research:3` to three agents.
 
     Raises:
-        BadInput: It has no such phase.
+        BadInput: It has no such phase, or a number of agents is none.
     """
     raw: Any = invocation.flags.get("leave", ())
     names = cast("Sequence[Any]", raw) if isinstance(raw, list | tuple) else str(raw).split(",")
-    return validate(spec.model_copy(update={"leave": tuple(dict.fromkeys(str(n).strip() for n in names))}))
+    found = dict(_left(str(name).strip()) for name in names)
+    said = {phase: agents for phase, agents in found.items() if agents}
+    return validate(spec.model_copy(update={"leave": tuple(found), "left_to": said}))
+
+
+def _left(text: str) -> tuple[str, int]:
+    """A phase, and the number of agents for it; 0 if nobody says."""
+    phase, colon, number = text.partition(":")
+    if not colon:
+        return phase, 0
+    if not (number.isascii() and number.isdecimal() and 0 < int(number[:4]) <= MOST_HELPERS):
+        raise BadInput(
+            f"--leave {text!r}: behind the colon stands how many agents take {phase!r} up.",
+            field="--leave",
+            allowed=(f"1 to {MOST_HELPERS}",),
+        )
+    return phase, int(number)
 
 
 def merge_policy(invocation: Invocation, settings: Settings) -> Merge:

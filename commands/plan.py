@@ -5,7 +5,7 @@ from typing import Any
 from stretto.commands.app import App, require_supported
 from stretto.commands.attaching import attach
 from stretto.commands.coordinating import open_log
-from stretto.commands.development import one_text, run
+from stretto.commands.development import COMPLEXITIES, one_text, run
 from stretto.commands.inputs import committed, existing, text_of
 from stretto.commands.invocation import Invocation
 from stretto.commands.options import WORK
@@ -14,6 +14,7 @@ from stretto.graph import recipes
 from stretto.graph.handing_over import DRAFT
 from stretto.graph.plan_file import parse
 from stretto.state.errors import BadInput
+from stretto.state.rows import WorkflowRow
 
 SUPPORTED = WORK | {"reports", "workflow-context", "coordination", "orchestrated", "complexity"}
 
@@ -42,7 +43,11 @@ def handle(invocation: Invocation, app: App) -> Reply:
     done = run(invocation, app, feature, phases, complexity=invocation.flags.get("complexity"))
     if not context or "dry-run" in invocation.flags:
         return done
-    return _staged(done, app, context) if staged else done._replace(result={**done.result, "workflow_context": context})
+    return (
+        _staged(invocation, done, app, context)
+        if staged
+        else done._replace(result={**done.result, "workflow_context": context})
+    )
 
 
 def _reports(app: App, context: str) -> list[str]:
@@ -54,15 +59,24 @@ def _reports(app: App, context: str) -> list[str]:
     return [path for path in left if path.startswith("specs/reports/") and (app.project / path).is_file()]
 
 
-def _staged(done: Reply, app: App, context: str) -> Reply:
-    """The plan as the draft of a workflow: `resource-manager transition` hands it on."""
+def _complexity(row: WorkflowRow | None) -> str:
+    found = str(row.spec.get("complexity")) if row else ""
+    return found if found in COMPLEXITIES else "low"
+
+
+def _staged(invocation: Invocation, done: Reply, app: App, context: str) -> Reply:
+    """The plan as the draft of a workflow: `resource-manager transition` hands it on.
+
+    It is as complex as that workflow, or more, if nobody says how complex it is.
+    """
     path = next((str(p) for p in done.result.get("artifacts", ()) if str(p).startswith("specs/plans/")), "")
     if not path or not (app.project / path).is_file():
         return done._replace(text=f"{done.text}\nNo plan is in the checkout, so none was staged for {context}.")
     plan = parse(text_of(app.project, path, "plan"), source=path)
     with open_log(app) as log:
         row = log.workflow(done.workflow_id)
-        complexity = str(row.spec.get("complexity", "medium")) if row else "medium"
+        rows = (row,) if "complexity" in invocation.flags else (row, log.workflow(context))
+        complexity = max((_complexity(one) for one in rows), key=COMPLEXITIES.index)
         draft = {"path": path, "phases": len(plan.phases), "complexity": complexity}
         with log.write() as tx:
             tx.put_fact(context, DRAFT, draft)

@@ -4,18 +4,19 @@ import io
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from stretto.commands.cli import handle
 from stretto.commands.coordinating import reading, writing
 from stretto.commands.invocation import Invocation
 from stretto.commands.parse import parse_line
 from stretto.commands.reply import Reply
-from stretto.commands.scenario_ahead import meant, taken_up
 from stretto.commands.scenario_checks import Checked, check
 from stretto.commands.scenario_compare import Compared, compare
 from stretto.commands.scenario_document import Bullet, Example, Step
 from stretto.commands.scenario_ground import Ground, make
+from stretto.commands.scenario_lines import CREATIONS, starts
+from stretto.commands.scenario_script import template_of
 from stretto.commands.scenario_trouble import troubling
 from stretto.commands.scenario_workload import PREFIX, again_after, first_needed, groups
 from stretto.commands.scenario_world import World
@@ -26,9 +27,9 @@ from stretto.state.rows import WorkflowRow
 from stretto.state.wire import Line, parse_event
 
 Outcome = Literal["done", "done with refusals", "failed"]
-CREATIONS = frozenset({"create", "create-workflow", "create-test-workflow"})
-"""Operations of the hub that do not end a moment: what is created in one is admitted together."""
 _NOT_IN_A_DOCUMENT = ("project", "store", "runner", "record")
+_PLACES = frozenset({"target", "path"})
+"""Keys of bodies that name a place for files."""
 
 
 class Done(NamedTuple):
@@ -78,7 +79,7 @@ def run_example(
         StrettoError: The project cannot be made.
     """
     ground = make(root, example)
-    scenario = _Scenario(example, ground, heard)
+    scenario = _Scenario(ground, heard)
     done: list[Done] = []
     for step in example.steps:
         if step.line == first_needed(example.steps):
@@ -106,8 +107,7 @@ def first_words(text: str, longest: int = 76) -> str:
 class _Scenario:
     """The lines of one example, on its ground."""
 
-    def __init__(self, example: Example, ground: Ground, heard: Callable[[Reply], object]) -> None:
-        self._example = example
+    def __init__(self, ground: Ground, heard: Callable[[Reply], object]) -> None:
         self._heard = heard
         self._ground = ground
         self._world = World(ground)
@@ -118,6 +118,7 @@ class _Scenario:
 
     def do(self, step: Step) -> Done:
         """Carry out one step."""
+        self._ground.script.now = step.line
         if step.kind == "other":
             return Done(step, "failed", step.problem)
         try:
@@ -153,35 +154,40 @@ class _Scenario:
         invocation = parse_line(step.text, project=self._ground.app.folder)
         if foreign := [name for name in _NOT_IN_A_DOCUMENT if name in invocation.flags]:
             raise BadInput(f"A document does not choose --{foreign[0]}: the verifier does.", field=f"--{foreign[0]}")
+        _stays_inside(invocation, self._ground.app.folder)
         creates = _creates(invocation)
         if not creates:
             self._end_moment()
-        name = self._meant(step, invocation)
-        left = taken_up(self._example, step, name or _named(invocation)) if _starts(invocation) else ()
-        more = {**({"workflow-id": name} if name else {}), **({"leave": list(left)} if left else {})}
+        more, said = self._told(step, invocation) if starts(invocation) else ({}, [])
         reply = self._handled(invocation._replace(flags={**invocation.flags, **more}))
         if creates:
             self._pending = True
         else:
             self._world.type_a_line()
         done = _outcome(step, reply)
-        said = [f"named {name}, as in the lines below"] if name else []
-        said += [f"leaves {', '.join(left)} to the lines below"] if left else []
-        said.append(done.why)
-        return done._replace(why="; ".join(filter(None, said)))
+        return done._replace(why="; ".join(filter(None, [*said, done.why])))
+
+    def _told(self, step: Step, invocation: Invocation) -> tuple[dict[str, Any], list[str]]:
+        """The flags by which a line that starts a workflow is told of those below it, and words for people."""
+        script, own = self._ground.script, self._ground.templates.get(step.line, "")
+        flags: dict[str, Any] = {"template": own} if own else {}
+        said = [f"starts from {own}"] if own else []
+        if name := script.meant(step.line):
+            flags["workflow-id"] = name
+            said.append(f"named {name}, as in the lines below")
+        template = template_of(invocation, self._ground.app.project)
+        phases = {phase.name for phase in template.phases} if template else set[str]()
+        taken = script.taken_up(step.line, script.workflow(step.line))
+        if left := [phase for phase in taken if phase in phases]:
+            flags["leave"] = [f"{phase}:{taken[phase]}" for phase in left]
+            said.append(f"leaves {', '.join(left)} to the lines below")
+        return flags, said
 
     def _handled(self, invocation: Invocation) -> Reply:
         with redirect_stderr(io.StringIO()):  # what handlers say about their progress
             reply = handle(invocation, self._ground.app)
         self._heard(reply)
         return reply
-
-    def _meant(self, step: Step, invocation: Invocation) -> str:
-        """The id by which the document speaks of what `/orchestrate "…"` starts, if it does."""
-        new = _starts(invocation) and invocation.command == "orchestrate"
-        if not new or {"workflow-id", "resume"} & invocation.flags.keys():
-            return ""
-        return meant(self._example, step, invocation.words[0].text)
 
     def _injected(self, step: Step) -> Done:
         """An event that the document lets happen: written as from outside; one of an error fails the work there."""
@@ -213,13 +219,19 @@ class _Scenario:
         self._ground.trouble.over(line)
 
 
-def _starts(invocation: Invocation) -> bool:
-    """Whether a line has a driver begin a workflow whose phases other lines may take up."""
-    return invocation.command == "orchestrate" and not invocation.operation and bool(invocation.words)
+def _stays_inside(invocation: Invocation, folder: str) -> None:
+    """A document writes nowhere but in the folder of its examples, wherever a person might.
 
-
-def _named(invocation: Invocation) -> str:
-    return str(invocation.flags.get("workflow-id", ""))
+    Raises:
+        BadInput: A place that a body names is somewhere else.
+    """
+    project = Path(folder).resolve()
+    for body in invocation.json:
+        told = cast("dict[str, object]", body) if isinstance(body, dict) else {}
+        for field in _PLACES & told.keys():
+            place = told[field]
+            if isinstance(place, str) and not (project / place).resolve().is_relative_to(project.parent):
+                raise BadInput(f"A document writes nothing outside its own folder, and {place!r} is.", field=field)
 
 
 def _creates(invocation: Invocation) -> bool:

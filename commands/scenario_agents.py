@@ -15,6 +15,7 @@ from stretto.agents.executor import Pending
 from stretto.agents.retry import Patience, patiently
 from stretto.agents.runner import Surroundings
 from stretto.agents.task import Brief, Outcome, RoleName, Usage
+from stretto.commands.scenario_plans import is_shop, place, plain_plan
 from stretto.commands.scenario_time import Clock
 from stretto.commands.scenario_trouble import Trouble
 from stretto.graph.numbering import file_name
@@ -32,14 +33,12 @@ SECONDS: Final[Mapping[RoleName, float]] = {
     "reviewer": 900.0,
 }
 """How long an attempt of each role takes, in simulated time."""
-TRACKS = ("backend", "frontend", "database")
-"""The phases of a scripted plan that need nothing of each other; testing and documentation follow."""
+Planner = Callable[[Brief, str], dict[str, Any]]
+"""What comes of a brief and of what the workflow is about: the `data` of an outcome."""
 _NO_TOKENS = Usage(input_tokens=0, output_tokens=0, cost_usd=0.0)
 _QUIET_STEPS = 64
 """Steps of the event loop without anybody at work, before time goes on: a task that is done lets others begin."""
 _QUIET_SECONDS = 0.005
-_GENERIC = re.compile(r"[-\s](?:based|driven)\b|\b(?:system|service|feature|module)s?\b", re.IGNORECASE)
-_SPLIT = re.compile(r"[^A-Za-z0-9]+")
 
 
 class Sleepers:
@@ -81,10 +80,11 @@ class ScriptedRunner:
 
     name = "scripted"
 
-    def __init__(self, clock: Clock, store: str, trouble: Trouble) -> None:
+    def __init__(self, clock: Clock, store: str, trouble: Trouble, plan: Planner = plain_plan) -> None:
         self._clock = clock
         self._store = store
         self._trouble = trouble
+        self._roles: Mapping[RoleName, Planner] = {**_ROLES, "planner": plan}
         self._held = 0
         self._log: Log | None = None
         self._workflow = ""
@@ -107,7 +107,7 @@ class ScriptedRunner:
         await self._suffered(brief)
         await self._sleepers.sleep(brief.budget.seconds or SECONDS[brief.role], brief.lane)
         surroundings.progress("text", {"text": f"{brief.role}: {brief.title}"})
-        data = _ROLES.get(brief.role, _nothing)(brief, subject)
+        data = self._roles.get(brief.role, _nothing)(brief, subject)
         return Outcome(status="completed", summary=f"{brief.title}: done", data=data, usage=_NO_TOKENS)
 
     async def _suffered(self, brief: Brief) -> None:
@@ -162,59 +162,14 @@ def _research(brief: Brief, subject: str) -> dict[str, Any]:
     return {"title": brief.title, "report": "\n".join(lines) + "\n"}
 
 
-def _plan(brief: Brief, subject: str) -> dict[str, Any]:
-    """Three tracks that need nothing of each other, then tests of them all, then a document."""
-    title = _title(subject)
-    name = slug(title, words=3)
-    made = {track: _place(brief, f"{name}_{track}") for track in TRACKS}
-    tracks = [_phase(track, [_module(f"T{i}", track, path)]) for i, (track, path) in enumerate(made.items(), 1)]
-    before = [f"T{i}" for i in range(1, len(TRACKS) + 1)]
-    tests = {
-        "id": "T4",
-        "title": f"Test {title}",
-        "writes": [f"tests/test_{name}.py" if _is_shop(brief) else _place(brief, f"test_{name}")],
-        "reads": [*made.values()],
-        "depends_on": before,
-    }
-    text = {"id": "T5", "title": f"Describe {title}", "writes": [f"docs/{name}.md"], "depends_on": ["T4"]}
-    phases = [*tracks, _phase("testing", [tests]), _phase("documentation", [text])]
-    return {"title": title, "overview": f"What was asked for: {subject}", "phases": phases}
-
-
-def _title(subject: str) -> str:
-    """The words that name what is asked for: `Implement JWT-based authentication system` → `JWT authentication`."""
-    plain = _GENERIC.sub(" ", subject)
-    wanted = slug(plain, words=6).split("_")
-    words = {word.lower(): word for word in _SPLIT.split(plain) if word}
-    title = " ".join(words.get(word, word) for word in wanted)
-    return title[:1].upper() + title[1:]
-
-
-def _phase(name: str, tasks: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"name": name, "objective": f"the {name} part", "complexity": "Medium", "tasks": tasks}
-
-
-def _module(task: str, track: str, path: str) -> dict[str, Any]:
-    return {"id": task, "title": f"The {track} of it", "writes": [path]}
-
-
-def _is_shop(brief: Brief) -> bool:
-    return Path(brief.cwd, "src/shop").is_dir()
-
-
-def _place(brief: Brief, stem: str) -> str:
-    """A module of the scenario's project; in any other a text, which breaks nothing there."""
-    return f"src/shop/{stem}.py" if _is_shop(brief) else f"rehearsal/{stem}.md"
-
-
 def _write(brief: Brief, subject: str) -> dict[str, Any]:
     """Every file that the task declares; a module of its own where it declares none."""
     wanted = [w for w in brief.writes if not any(c in w for c in "*?[") and not w.endswith("/")]
-    for path in wanted or ([] if brief.writes else [_place(brief, slug(brief.title))]):
-        place = Path(brief.cwd, path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        before = place.read_text("utf-8") if place.exists() else ""
-        place.write_text(before + _content(path, brief, subject, first=not before), "utf-8")
+    for path in wanted or ([] if brief.writes else [place(slug(brief.title), shop=is_shop(brief))]):
+        file = Path(brief.cwd, path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        before = file.read_text("utf-8") if file.exists() else ""
+        file.write_text(before + _content(path, brief, subject, first=not before), "utf-8")
     return {}
 
 
@@ -248,9 +203,9 @@ def _debug(brief: Brief, subject: str) -> dict[str, Any]:
 def _document(brief: Brief, subject: str) -> dict[str, Any]:
     """A page of its own, and a line in the README that leads to it."""
     path = f"docs/{file_name(1, subject).partition('_')[2]}"
-    place = Path(brief.cwd, path)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(f"# {brief.title}\n\n{subject}.\n", "utf-8")
+    page = Path(brief.cwd, path)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(f"# {brief.title}\n\n{subject}.\n", "utf-8")
     readme = Path(brief.cwd, "README.md")
     before = readme.read_text("utf-8") if readme.exists() else "# shop\n"
     line = f"\n[{_one_title(subject)}]({path})\n"
@@ -263,9 +218,8 @@ def _one_title(text: str) -> str:
     return re.sub(r"[\[\]()\s]+", " ", text).strip()[:80]
 
 
-_ROLES: Mapping[RoleName, Callable[[Brief, str], dict[str, Any]]] = {
+_ROLES: Mapping[RoleName, Planner] = {
     "researcher": _research,
-    "planner": _plan,
     "implementer": _write,
     "tester": _nothing,
     "debugger": _debug,

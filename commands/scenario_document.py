@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from stretto.commands.fence import each_statement
 from stretto.state.errors import BadInput
+from stretto.state.registry import is_known
 from stretto.state.wire import Line, parse_event
 
 LARGEST = 4 << 20
@@ -23,6 +24,9 @@ _BULLET = re.compile(r"[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+(?P<text>.*)")
 _CHECK = re.compile(r"<!--[ \t]*check:[ \t]*(?P<check>[^<>]{0,200})-->")
 _BOLD = re.compile(r"\*\*(?P<title>[^*]+?):?\*\*:?")
 _EVENT = re.compile(r"[A-Za-z][A-Za-z0-9_.]*:[^\s:]+:[^\s:]+:[ \t]*\{")
+_NO_DATA = re.compile(r"(?P<type>[A-Z][A-Z0-9_]*):[^\s:]+:[^\s:]+(?::.*)?")
+_PROMPT = re.compile(r"^([ \t]*)\$[ \t](?=[ \t]*/)", re.MULTILINE)
+"""What a terminal shows before a command."""
 _CONTAINERS = ("markdown", "md")
 _SHELLS = ("bash", "sh", "shell", "console", "zsh")
 
@@ -126,8 +130,8 @@ class _Draft:
     def fence(self, language: str, lines: list[str], first: int) -> None:
         """Take what stands in one fence, whose first line has this number."""
         if language in _SHELLS:
-            self.steps += _steps("\n".join(lines), first, self.section)
-        elif any(_EVENT.match(line.strip()) for line in lines):
+            self.steps += _steps(_PROMPT.sub(r"\1  ", "\n".join(lines)), first, self.section)
+        elif any(_is_event(line.strip()) for line in lines):
             self.expected += _expected(lines, first)
 
     def prose(self, text: str, line: int) -> None:
@@ -211,6 +215,12 @@ def _steps(text: str, first: int, section: str) -> Iterator[Step]:
     except BadInput as error:
         line = int(error.details.get("line", 1))
         yield Step("other", text.split("\n")[line - 1], first + line - 1, section, error.message)
+
+
+def _is_event(line: str) -> bool:
+    """Whether a line of a fence is meant for an event: it has data, or at least a type that there is."""
+    bare = _NO_DATA.fullmatch(line)
+    return bool(_EVENT.match(line) or (bare and is_known(bare["type"])))
 
 
 def _expected(lines: list[str], first: int) -> Iterator[Expected]:

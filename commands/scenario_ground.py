@@ -4,8 +4,9 @@ import asyncio
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,18 +15,29 @@ from stretto.commands.app import App
 from stretto.commands.coordinating import open_log
 from stretto.commands.scenario_agents import ScriptedRunner
 from stretto.commands.scenario_document import Example
+from stretto.commands.scenario_plans import planned, prepared_plans
+from stretto.commands.scenario_script import Script
+from stretto.commands.scenario_templates import own_templates
 from stretto.commands.scenario_time import BEGIN, Clock
 from stretto.commands.scenario_trouble import Trouble
+from stretto.commands.test import WHOLE
 from stretto.graph.admission import CAPACITY
-from stretto.graph.numbering import number_of
-from stretto.graph.plan import Plan, PlanPhase, PlanTask
-from stretto.graph.plan_file import render
 from stretto.state.chosen import choose
 from stretto.state.errors import StrettoError
 
 POOL: Mapping[str, float] = {"agents": 4, "cpu": 4, "memory": 8 * 1024**3, "workflows": 5}
 """What there is of everything in a scenario."""
-_PLAN = re.compile(r"specs/plans/(?P<name>[0-9]{1,5}_[a-z0-9_]+\.md)")
+_MODULE = re.compile(r"[a-z][a-z0-9_]{0,40}")
+_TEST = """\
+import unittest
+
+from shop import {name}
+
+
+class {case}(unittest.TestCase):
+    def test_{name}_is_ready(self):
+        self.assertTrue({name}.ready())
+"""
 _PROJECT = {
     "pyproject.toml": '[project]\nname = "shop"\nversion = "0.1"\n',
     "README.md": "# shop\n\nKnows its users: `shop.authentication`.\n",
@@ -46,12 +58,17 @@ _PROJECT = {
 
 
 class Ground(NamedTuple):
-    """Where a scenario happens. `prepared` names the files that the document takes for granted."""
+    """Where a scenario happens. `prepared` names the files that the document takes for granted.
+
+    `templates` are those that lines start from, by their numbers, where the document speaks of a phase of its own.
+    """
 
     app: App
     clock: Clock
     trouble: Trouble
+    script: Script
     prepared: tuple[str, ...]
+    templates: Mapping[int, str]
 
 
 def make(root: Path, example: Example) -> Ground:
@@ -60,15 +77,32 @@ def make(root: Path, example: Example) -> Ground:
     Raises:
         StrettoError: git refused.
     """
-    plans = dict(_plans(example))
-    asyncio.run(commit(root, {**_PROJECT, **plans}))
+    root.mkdir(parents=True, exist_ok=True)
+    script, trouble = Script(example, root), Trouble(example)
+    templates = own_templates(script, trouble)
+    granted = {**dict(prepared_plans(script)), **{t.path: t.text for t in templates.values()}, **dict(_targets(script))}
+    asyncio.run(commit(root, {**_PROJECT, **granted}))
     _environment(root)
-    clock, trouble = Clock(), Trouble(example)
+    clock = Clock()
     store = str(root / ".stretto" / "state")
-    app = App(str(root), store, clock=clock.now, window=None, agents=lambda: ScriptedRunner(clock, store, trouble))
+    plan = partial(planned, script=script)
+    agents = partial(ScriptedRunner, clock, store, trouble, plan)
+    app = App(str(root), store, clock=clock.now, window=None, agents=agents)
     with open_log(app) as log, log.write() as tx:
         choose(tx, CAPACITY, POOL)
-    return Ground(app, clock, trouble, tuple(plans))
+    names = {line: template.name for line, template in templates.items()}
+    return Ground(app, clock, trouble, script, tuple(granted), names)
+
+
+def _targets(script: Script) -> Iterator[tuple[str, str]]:
+    """A module and its test for each name that a `/test` line tests, if there is none of it."""
+    for one in script.lines:
+        if one.invocation is None or one.invocation.command != "test" or not one.invocation.words:
+            continue
+        name = one.invocation.words[0].text
+        if _MODULE.fullmatch(name) and name not in (*WHOLE, "authentication"):
+            yield f"src/shop/{name}.py", f'"""The {name} of the shop."""\n\n\ndef ready():\n    return True\n'
+            yield f"tests/test_{name}.py", _TEST.format(name=name, case=name.title().replace("_", ""))
 
 
 def _environment(root: Path) -> None:
@@ -101,27 +135,3 @@ async def commit(root: Path, files: Mapping[str, str]) -> None:
         ran = await git.call(*words, env={"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date})
         if ran.code:
             raise StrettoError(f"git {words[0]} failed: {ran.stderr.decode(errors='replace').strip()}")
-
-
-def _plans(example: Example) -> Iterable[tuple[str, str]]:
-    """The plans up to the highest number that the lines name, but that one itself if a line before makes it."""
-    planned = False
-    named: dict[int, str] = {}
-    highest = 0
-    for step in example.steps:
-        for name in _PLAN.findall(step.text):
-            number = number_of(name) or 0
-            highest = max(highest, number - 1 if planned else number)
-            named.setdefault(number, name)
-        planned = planned or step.text.startswith(("/plan ", "/stretto:plan "))
-    for number in range(1, highest + 1):
-        name = named.get(number, f"{number:03d}_earlier_work.md")
-        yield f"specs/plans/{name}", render(_plan(name, finished=number not in named))
-
-
-def _plan(name: str, *, finished: bool) -> Plan:
-    """A plan of one phase; only one that a line names has something left to do."""
-    title = name.removesuffix(".md").partition("_")[2].replace("_", " ").capitalize()
-    note = f"notes/{name}"
-    task = PlanTask(id="T1", title=f"Note {title!r}", writes=(note,), done=finished)
-    return Plan(title=title, phases=(PlanPhase(number=1, name="Notes", tasks=(task,), completed=finished),))

@@ -31,9 +31,9 @@ class Trouble:
         """Whether nobody may begin there yet."""
         return Place(workflow, phase) in self._held
 
-    def held_in(self, workflow: str) -> str:
-        """The phase in which a workflow is held; empty if it is not."""
-        return next((place.phase for place in sorted(self._held) if place.workflow == workflow), "")
+    def phases(self, workflow: str) -> tuple[str, ...]:
+        """The phases of a workflow that trouble will come to."""
+        return tuple(sorted(place.phase for place in self._held if place.workflow == workflow))
 
     def strike(self, line: Line) -> None:
         """From now on the work there fails."""

@@ -8,7 +8,7 @@ from stretto.graph.committing import about, gather, text
 from stretto.graph.context import Fact, Step
 from stretto.graph.doc_links import targets
 from stretto.graph.spec import TaskSpec
-from stretto.graph.stages import Closed, artifacts, as_task, why
+from stretto.graph.stages import Closed, agents_for, artifacts, as_task, why
 
 
 class Documenting:
@@ -28,7 +28,7 @@ class Documenting:
 
     def started(self, step: Step, tasks: Sequence[Task]) -> tuple[Fact, ...]:
         """DOCUMENTATION_STARTED with the number of agents."""
-        return (Fact("DOCUMENTATION_STARTED", step.phase.name, {"agents": len(tasks)}),)
+        return (Fact("DOCUMENTATION_STARTED", step.phase.name, {"agents": agents_for(step, tasks)}),)
 
     async def close(self, step: Step) -> Closed:
         """Gather what landed in one commit."""

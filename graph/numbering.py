@@ -7,6 +7,7 @@ from stretto.state.errors import BadInput
 from stretto.state.ids import slug
 
 _NUMBERED = re.compile(r"(?!\d{4}-\d{2}-\d{2})([0-9]{1,5})(?:[_\-. ].*)?", re.DOTALL)
+_NAME = re.compile(r"(?=.{3,60}\Z)[a-z0-9]+(?:_[a-z0-9]+)+")
 
 
 def next_number(directory_listing: Iterable[str]) -> int:
@@ -30,12 +31,13 @@ def file_name(number: int, text: str, *, suffix: str = "") -> str:
 
     `file_name(5, "Add JWT authentication")` is `005_jwt_authentication.md`, `file_name(6, "debug: header is lost")`
     is `006_debug_header_lost.md`, and `file_name(5, "", suffix="implementation_summary")` is
-    `005_implementation_summary.md`. Whatever the texts hold, the name has only `[a-z0-9_]` before its `.md`.
+    `005_implementation_summary.md`. A text that is a name already, such as `add_jwt`, stays as it is. Whatever the
+    texts hold, the name has only `[a-z0-9_]` before its `.md`.
 
     Raises:
         BadInput: The number is not positive.
     """
     if number < 1:
         raise BadInput(f"The number of a file starts at 1, and {number} is below.", field="number")
-    parts = [slug(text, words=6, fallback=""), slug(suffix, words=6, fallback="")]
+    parts = [text if _NAME.fullmatch(text) else slug(text, words=6, fallback=""), slug(suffix, words=6, fallback="")]
     return f"{number:03d}_{'_'.join(p for p in parts if p) or 'untitled'}.md"

@@ -13,7 +13,7 @@ from stretto.graph.insights import recommendations
 from stretto.graph.numbering import file_name, next_number
 from stretto.graph.plan_data import cures
 from stretto.graph.report_file import render_debug_report, render_report
-from stretto.graph.stages import Closed, artifacts, as_task, fatal, why
+from stretto.graph.stages import Closed, agents_for, artifacts, as_task, fatal, why
 from stretto.state.units import said_seconds
 
 REPORTS = "specs/reports"
@@ -39,7 +39,11 @@ class Researching:
         """RESEARCH_STARTED with the number of agents, and how long it may take."""
         alone = step.spec.model_copy(update={"phases": (step.phase,), "gates": (), "leave": ()})
         expected = estimate(alone, past_tasks(step.run.log)).seconds
-        facts = {"agents": len(tasks), "estimated_duration": said_seconds(expected.likely), "basis": expected.basis}
+        facts = {
+            "agents": agents_for(step, tasks),
+            "estimated_duration": said_seconds(expected.likely),
+            "basis": expected.basis,
+        }
         return (Fact("RESEARCH_STARTED", step.phase.name, facts),)
 
     async def close(self, step: Step) -> Closed:

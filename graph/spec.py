@@ -124,6 +124,7 @@ class Spec(Frozen):
     """One workflow, before it runs.
 
     `leave` names phases that are left to other commands: the workflow stops there until one brings their tasks.
+    `left_to` tells how many agents those have for a phase, where somebody said so.
     `within` is the workflow that it belongs to, whose caps hold for it, too.
     """
 
@@ -142,6 +143,7 @@ class Spec(Frozen):
     limits: Limits = Limits()
     continues: Continuation | None = None
     leave: tuple[str, ...] = ()
+    left_to: dict[str, int] = Field(default_factory=dict)
     orchestrated: Orchestrated | None = None
     within: str = ""
 

@@ -39,6 +39,11 @@ class Stage(Protocol):
         ...
 
 
+def agents_for(step: Step, tasks: Sequence[Task]) -> int:
+    """How many agents a phase begins with: one for each task, or as many as those are said to have who take it up."""
+    return step.spec.left_to.get(step.phase.name) or len(tasks)
+
+
 def as_task(step: Step, spec: TaskSpec, *, note: str = "", inputs: Sequence[Artifact] = ()) -> Task:
     """A task of this step from its spec; `note` is added to the prompt."""
     return Task(
