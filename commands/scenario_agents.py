@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from stretto.agents.executor import Pending
-from stretto.agents.retry import Patience, patiently
+from stretto.agents.retry import OutOfPatience, Patience, patiently
 from stretto.agents.runner import Surroundings
 from stretto.agents.task import Brief, Outcome, RoleName, Usage
 from stretto.commands.scenario_plans import is_shop, place, plain_plan
 from stretto.commands.scenario_time import Clock
 from stretto.commands.scenario_trouble import Trouble
 from stretto.graph.numbering import file_name
-from stretto.state.errors import TransientError
+from stretto.state.errors import PermanentError, TransientError
 from stretto.state.ids import slug
 from stretto.state.log import Log
 
@@ -95,7 +95,7 @@ class ScriptedRunner:
 
         Raises:
             Pending: The phase is held.
-            OutOfPatience: There is trouble in it, and it does not pass.
+            PermanentError: There is trouble in it, and it does not pass.
         """
         if self._log is None:
             self._log, self._workflow = Log.find(self._store), brief.workflow_id
@@ -111,7 +111,10 @@ class ScriptedRunner:
         return Outcome(status="completed", summary=f"{brief.title}: done", data=data, usage=_NO_TOKENS)
 
     async def _suffered(self, brief: Brief) -> None:
-        """Try until the trouble passes, or patience ends; as with a provider's outage, but in simulated time."""
+        """Try until the trouble passes, or patience ends, in simulated time.
+
+        What is in trouble is something that the task needs, and not the agents' provider: the task fails of it.
+        """
 
         async def tried() -> None:
             if error := self._trouble.error(brief.workflow_id, brief.phase):
@@ -120,7 +123,10 @@ class ScriptedRunner:
         patience = Patience(
             clock=self._clock.now, sleep=lambda s: self._sleepers.sleep(s, brief.lane), jitter=lambda: 1.0
         )
-        await patiently(tried, patience=patience)
+        try:
+            await patiently(tried, patience=patience)
+        except OutOfPatience as error:
+            raise PermanentError(error.message) from error
 
     async def close(self) -> None:
         """Let go of the log."""
