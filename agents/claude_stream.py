@@ -101,6 +101,7 @@ class Stream:
     def _system(self, event: _Facts) -> None:
         if event.get("subtype") == "init":
             self.began = True
+            self.model = _text(event.get("model"))
         if event.get("subtype") == "api_retry":
             tried, delay = _number(event.get("attempt")) or 0, _number(event.get("retry_delay_ms")) or 0
             kind = _text(event.get("error"))
@@ -131,7 +132,8 @@ class Stream:
             self._progress("usage", {"turn": self._turn, "input_tokens": read, "output_tokens": wrote})
 
     def _speaks(self, model: str) -> None:
-        if model and self.model and model != self.model:
+        same = model.startswith(self.model) or self.model.startswith(model)  # one may come with its date
+        if model and not same:
             self._progress("fallback", {"old": self.model, "new": model, "reason": "the client changed the model"})
         self.model = model or self.model
 

@@ -17,6 +17,8 @@ def told(facts: Mapping[str, Any], why: str) -> str:
 
 def steps(name: str, facts: Mapping[str, Any]) -> tuple[str, ...]:
     """The commands with which it goes on; none if it stopped for something else."""
+    if facts.get("orders"):
+        return ()
     again = f"stretto orchestrate --resume {name}"
     if met := facts.get(OUTAGE):
         when = met["retry_at"]

@@ -94,8 +94,9 @@ def _one(log: Log, row: WorkflowRow, app: App, detailed: bool, *, depends: bool 
     driven = _driver(row, holder)
     undone = log.fact(row.id, UNDONE)
     body = {**as_dict(view, now), "driver": driven, "undone": undone is not None, "runner": row.runner}
-    body |= spending.told(log.database, row.id, now)
-    spent = spending.line(body["caps"])
+    spent_by_all = spending.told(log.database, row.id, now)
+    body |= spent_by_all
+    spent = spending.line(spent_by_all["caps"])
     lines = [text(view, now) if detailed else brief(view, now), *spent, *_about_driver(driven, holder)]
     if row.runner == COORDINATED and (detailed or depends):
         from stretto.commands.status_coordination import about

@@ -164,7 +164,8 @@ class Driver:
         """Why nothing is begun: a cap that nobody has raised, or a usage limit that is not over. Else empty."""
         name, now = self.spec.workflow_id, self.log.now()
         told = [e for e in self.log.events(name) if e.type in ("WORKFLOW_PAUSED", "WORKFLOW_RESUMED")]
-        if at := capping.reached_before(told[-1].data) if told else "":
+        outside = bool(self.log.standing_orders(name))
+        if at := capping.reached_before(told[-1].data) if told and not outside else "":
             short = purse.reached(self.log.database, name, now, self.spec.limits.caps.given())
             return capping.paused(short, name) if short and short.name == at else {}
         met = outages.standing(told, now) if heeding else None
@@ -379,9 +380,10 @@ class Driver:
         if "pending" in kinds and self._reported():
             return await self._invoke(fence, Entry(), before)  # it came while we were at work
         if "pending" in kinds:
-            short = self._meter.short if self._meter else None
-            limit = {capping.LIMIT: capping.paused(short, self.spec.workflow_id)[capping.LIMIT]} if short else {}
-            facts = {**ordered(self.log, self.spec.workflow_id), **limit}
+            facts = ordered(self.log, self.spec.workflow_id)
+            if stopped := self._why_drained():
+                both = f"{facts['pause_reason']}; {stopped['pause_reason']}"
+                facts = {**stopped, **facts, "pause_reason": both}
             return self._end(fence, before, "PAUSED", "paused", facts)
         if "drained" in kinds and (facts := self._why_drained()):
             return self._end(fence, before, "PAUSED", "paused", facts)

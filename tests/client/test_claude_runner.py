@@ -13,9 +13,12 @@ import pytest
 from stretto.agents.choose import parse_runner
 from stretto.agents.data import schema_for
 from stretto.agents.declared import undeclared
+from stretto.agents.meter import Capped, Meter
 from stretto.agents.runner import Surroundings
 from stretto.agents.task import Artifact, Brief, Budget, Outcome, RoleName
+from stretto.state import lease, purse
 from stretto.state.errors import PermanentError, TransientError
+from stretto.state.log import Log
 from tests.client.api import Answering, Api
 from tests.client.claude import Claude
 from tests.client.reply import OVERLOADED, UNAUTHORIZED, Failure, Reply, call, reply, say, text, use
@@ -383,3 +386,43 @@ def test_a_mention_in_a_brief_brings_no_file_from_outside(user: Claude, api: Api
 
     assert "TOP-SECRET" not in api.requests[0].all
     assert not (user.folder / "pwned").exists()
+
+
+def test_a_model_that_is_overloaded_is_stood_in_for_and_that_is_told(user: Claude, api: Api) -> None:
+    api.on(lambda r: "opus" in r.body["model"], OVERLOADED)
+    script(api, edit(user), finish())
+
+    outcome, noted = attempt(user, brief(user), runner="claude:claude-opus-5-5,claude-sonnet-5")
+
+    assert outcome.status == "completed"
+    (change,) = [facts for kind, facts in noted if kind == "fallback"]
+    assert (change["old"], change["new"]) == ("claude-opus-5-5", "claude-sonnet-5")
+
+
+@pytest.mark.parametrize("name", ["tokens", "usd", "tool_calls"])
+def test_at_a_cap_the_client_makes_no_call_but_the_one_in_flight(
+    user: Claude, api: Api, tmp_path: Path, name: str
+) -> None:
+    api.on(lambda _: True, lambda _: use("Read", file_path=str(user.project / "app.py")))
+    caps = {"tokens": 10_000.0, "usd": 0.02, "tool_calls": 2.0}
+    with Log.open(tmp_path / "store") as log:
+        with log.write() as tx:
+            tx.create_workflow("w", kind="x", description="", spec={}, runner="claude")
+        fence = lease.acquire(log, "w")
+        with log.write(fence) as tx:
+            purse.begin(tx, "w", {name: caps[name]}, log.now())
+        reached: list[purse.Short] = []
+        meter = Meter(log, fence, reached.append)
+        task = brief(user)
+        with log.write(fence) as tx:
+            meter.open(tx, task.idempotency_key)
+        around = Surroundings(account=meter.account(task.idempotency_key))
+
+        with pytest.raises(Capped):
+            asyncio.run(parse_runner("claude:claude-sonnet-5", project=user.project).run(task, around))
+
+        spent = purse.read(log.database, "w").total
+    assert [short.name for short in reached] == [name]
+    assert 2 <= len(api.requests) <= 3
+    assert spent.against(name) >= caps[name]
+    assert spent.input_tokens > 0

@@ -1,6 +1,7 @@
 """Caps of a workflow, through the door: what stops, what is kept, and how it goes on."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from stretto.state import purse
 from stretto.state.log import Log
 from tests.commands.door import Project
+from tests.commands.host import Host, orders_of, task, wrote
+from tests.commands.host import W as HOST
 
 W = "arithmetic_001"
 ADD = ("orchestrate", "Add multiplication and subtraction", "--workflow-id", W)
@@ -20,9 +23,9 @@ def events(project: Project, kind: str) -> list[dict[str, Any]]:
         return [dict(e.data) for e in log.events(W) if e.type == kind]
 
 
-def spent(project: Project) -> purse.Purse:
+def spent(project: Project, workflow: str = W) -> purse.Purse:
     with Log.open(project.store) as log:
-        return purse.read(log.database, W)
+        return purse.read(log.database, workflow)
 
 
 def test_a_planner_that_asks_for_547_agents_stops_at_the_cap(project: Project) -> None:
@@ -176,3 +179,61 @@ def test_status_and_reply_tell_what_each_agent_and_all_that_belongs_to_it_used(p
     assert said["caps"] == {"tokens": {"cap": 1000, "spent": 15 * agents}}
     assert f"  caps: {15 * agents} of 1,000 tokens" in text
     assert "10 tokens in, 5 out, cost 0.0010 USD" in text
+
+
+def test_a_killed_driver_forgets_nothing_that_was_spent(project: Project) -> None:
+    begun, go = project.root.with_name("begun"), project.root.with_name("go")
+    project.agent({"planner": {"touch": str(begun), "until": str(go)}})
+    driver = project.start(*ADD, "--max-agents-total=50", "--max-tokens=1000", "--runner", project.runner)
+    deadline = time.monotonic() + 60
+    while not begun.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    driver.kill()
+    driver.communicate()
+    go.touch()
+
+    ran = project.run("orchestrate", "--resume", W, "--json")
+
+    assert ran.code == 0
+    asked = [b["idempotency_key"] for b in project.briefs()]
+    assert asked.count(f"{W}/planning/plan#1") == 2
+    assert spent(project).spent.agents == len(asked)
+    assert spent(project).caps == {"agents": 50, "tokens": 1000}
+    assert spent(project).total.against("tokens") == 15 * (len(asked) - 1)  # the cut one told nothing
+    (resumed,) = events(project, "WORKFLOW_RESUMED")
+    assert resumed["interrupted"]["planning/plan"]["in_flight"] is True
+    assert ran.json["result"]["usage"]["at_least"]["input_tokens"] == 10 * (len(asked) - 1)
+
+
+def test_orders_are_handed_out_up_to_the_cap_and_what_is_reported_is_taken_up(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host(project, monkeypatch)
+    project.agent(wrote("T1", "T2", "T3"))
+
+    first = host.implement(task("T1"), task("T2"), task("T3"), flags=("--max-agents-total=2",))
+    given = orders_of(first)
+    for order in given:
+        host.carry_out(order)
+    stopped = host.go_on()
+    still = host.go_on()
+    after = host.until(lambda _: False, host.go_on("--max-agents-total=20"))
+
+    assert len(given) == 2
+    assert "the cap of 2 agents is reached" in first.json["result"]["why"]
+    assert (stopped.code, stopped.json["result"]["limit"]["name"], orders_of(stopped)) == (3, "agents", [])
+    assert still.json["result"]["limit"] == stopped.json["result"]["limit"]
+    assert after.json["result"]["status"] == "completed"
+    assert len(host.taken) == len(set(host.taken)) == spent(project, HOST).spent.agents
+
+
+def test_tokens_of_orders_are_set_aside_before_they_are_handed_out(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host(project, monkeypatch)
+    project.agent(wrote("T1", "T2"))
+
+    first = host.implement(task("T1"), task("T2"), flags=("--max-tokens=1000",))
+
+    assert len(orders_of(first)) == 1  # nobody knows yet what one takes
+    assert project.run("report", "x", "--max-usd=1", "--runner=host").code == 2
