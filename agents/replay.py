@@ -37,6 +37,9 @@ class ReplayRunner:
         BadInput: The cassette is missing or damaged.
     """
 
+    metered = True
+    counts = frozenset({"tokens", "tool_calls"})
+
     def __init__(self, path: Path, execute: Execute, *, name: str = "", strict: bool = False) -> None:
         self.cassette = load(path)
         self._path = path

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from stretto.graph.entry import Answer
     from stretto.graph.result import Result
     from stretto.graph.run import resume, start, stream
-    from stretto.graph.spec import Limits, PhaseSpec, Spec, TaskSpec, validate
+    from stretto.graph.spec import Caps, Limits, PhaseSpec, Spec, TaskSpec, validate
     from stretto.graph.template import instantiate, load_template
 else:
     _HOMES = {
@@ -21,7 +21,7 @@ else:
         "Answer": "entry",
         "Result": "result",
         **dict.fromkeys(("resume", "start", "stream"), "run"),
-        **dict.fromkeys(("Limits", "PhaseSpec", "Spec", "TaskSpec", "validate"), "spec"),
+        **dict.fromkeys(("Caps", "Limits", "PhaseSpec", "Spec", "TaskSpec", "validate"), "spec"),
         **dict.fromkeys(("instantiate", "load_template"), "template"),
     }
 
@@ -33,6 +33,7 @@ else:
 
 __all__ = [
     "Answer",
+    "Caps",
     "Control",
     "Limits",
     "PhaseSpec",

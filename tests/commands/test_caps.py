@@ -237,3 +237,34 @@ def test_tokens_of_orders_are_set_aside_before_they_are_handed_out(
 
     assert len(orders_of(first)) == 1  # nobody knows yet what one takes
     assert project.run("report", "x", "--max-usd=1", "--runner=host").code == 2
+
+
+SCRIPT = """
+task: Sessions
+lanes:
+  research/topic#1:
+    - call: [{list_files: {glob: "*"}}]
+      usage: {input_tokens: 10, output_tokens: 5}
+    - finish: {status: completed, summary: found, data: {title: Sessions, report: "# Found"}}
+      usage: {input_tokens: 10, output_tokens: 5}
+"""
+
+
+def test_a_replay_is_held_to_caps_call_by_call_and_its_calls_count_once(project: Project) -> None:
+    project.write({"script.yaml": SCRIPT})
+    report = ("report", "Sessions", "--merge=never", "--json")
+    recorded = project.run(*report, "--runner=model:script/script.yaml", "--record=tape.jsonl", "--workflow-id=first")
+    replay = "--runner=replay:tape.jsonl"
+
+    short = project.run(*report, replay, "--max-tokens=15", "--workflow-id=second")
+    tools = project.run(*report, replay, "--max-tool-calls=1", "--workflow-id=third")
+    money = project.run(*report, replay, "--max-usd=1")
+    on = project.run("orchestrate", "--resume=second", "--max-tokens=60", "--json")
+
+    assert recorded.code == 0
+    assert (short.code, short.json["result"]["limit"]["spent"]) == (3, 15)
+    assert short.json["result"]["usage_by_task"]["research/topic"]["input_tokens"] == 10
+    assert (tools.code, spent(project, "third").total.tool_calls) == (0, 1)
+    assert (money.code, money.json["error"]["details"]["field"]) == (2, "--max-usd")
+    assert on.code == 0
+    assert spent(project, "second").total.against("tokens") == 15 + 30  # the conversation that was cut, and all of it

@@ -21,6 +21,7 @@ from stretto.state import purse
 from stretto.state.log import Log
 from stretto.state.wire import Event
 from tests.agents.gitproject import GitProject
+from tests.agents.test_providers import openai, serving
 from tests.client.api import Api
 from tests.client.reply import OVERLOADED, Answer, Failure, Reply, call, use
 from tests.client.request import Request
@@ -298,3 +299,35 @@ def test_agents_at_once_go_beyond_a_cap_by_one_call_at_most(api: Api, project: G
     assert total.against(name) == pytest.approx(result.facts["limit"]["spent"])
     if name != "tool_calls":
         assert total.input_tokens == 1000 * len(api.requests)
+
+
+def test_a_conversation_goes_on_with_a_model_of_another_provider(
+    api: Api, project: GitProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openai_client = pytest.importorskip("langchain_openai").ChatOpenAI
+    clock, seen, asked = Clock(), list[Event](), list[dict[str, Any]]()
+    gone = Failure(403, "permission_error", "no more credit")
+    works(api, "T1", before=lambda r: gone if r.turn == 1 else None)
+    finish = openai("finish", {"status": "completed", "summary": "T1 written"})
+
+    with serving([finish], asked) as address:
+
+        def other(role: str, lane: str) -> Any:
+            return openai_client(model="gpt-5", base_url=f"{address}/v1", api_key="k", max_retries=0)
+
+        chosen = runner(api, clock.patience(), fallback=[Candidate("openai/gpt-5", other)])
+        one = spec()
+        (phase,) = one.phases
+        only = one.model_copy(update={"phases": (phase.model_copy(update={"tasks": phase.tasks[:1]}),)})
+        result = asyncio.run(
+            start(only, project=project.root, store=project.store, runner=chosen, on_event=seen.append)
+        )
+
+    assert result.status == "completed", result.why
+    (request,) = asked
+    assert [m["role"] for m in request["messages"]] == ["system", "user", "assistant", "tool"]
+    (done,) = [e.data["results"]["usage"] for e in seen if e.type == "TASK_COMPLETED" and "T1" in e.data["task_id"]]
+    first = api.requests[0]
+    assert first.turn == 0
+    assert done["cost_usd"] is not None
+    assert done["cost_usd"] > (11 * 1.25 + 3 * 10) / 1e6  # the first turn at the first model's price, the last at this
