@@ -26,7 +26,8 @@ def steps(name: str, facts: Mapping[str, Any]) -> tuple[str, ...]:
         return (first, f"{again} --runner …   (with another model)", f"stretto diff {name}")
     if not (limit := facts.get(LIMIT)):
         return ()
-    return (f"stretto orchestrate --resume {limit['of']} {limit['flag']} {limit['more']}", f"stretto diff {name}")
+    raised = f"stretto orchestrate --resume {limit['of']} {limit['flag']} {limit['more']}"
+    return (raised, *([again] if limit["of"] != name else []), f"stretto diff {name}")
 
 
 def until(facts: Mapping[str, Any]) -> float | None:

@@ -26,6 +26,7 @@ from stretto.graph.entry import Answer, Given
 from stretto.graph.result import Place, Result, end_of
 from stretto.graph.spec import Limits, Spec, validate
 from stretto.graph.staying_open import delivered
+from stretto.state import purse
 from stretto.state.errors import BadInput, InvalidTransition, NotFound
 from stretto.state.log import Log
 from stretto.state.rows import WorkflowRow
@@ -127,6 +128,7 @@ async def resume(
             next_steps=(f"stretto diff {workflow_id}", f"stretto undo {workflow_id}"),
         )
     if finished:
+        _recap(workflow_id, place, row, limits)
         return finished
     if row.runner == RUNNER:
         raise InvalidTransition(
@@ -194,6 +196,16 @@ def last_limits(workflow_id: str, place: Place) -> Limits | None:
     with log:
         found = log.fact(workflow_id, LIMITS)
     return Limits.model_validate(found) if found else None
+
+
+def _recap(workflow_id: str, place: Place, row: WorkflowRow, change: Callable[[Limits], Limits] | None) -> None:
+    """Nothing is left to do here, but what belongs to it may be under its caps."""
+    if change is None:
+        return
+    new = change(last_limits(workflow_id, place) or Spec.model_validate(row.spec).limits)
+    with Log.open(place.directory(), durability=place.durability, clock=place.clock) as log, log.write() as tx:
+        tx.put_fact(workflow_id, LIMITS, new.model_dump(mode="json"))
+        purse.recap(tx, workflow_id, new.caps.given())
 
 
 async def _opened(spec: Spec, place: Place, runner: Runner, control: Control | None, *, new: bool) -> Driver:

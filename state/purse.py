@@ -190,6 +190,11 @@ def begin(
     return abandon(tx, workflow_id, standing)
 
 
+def recap(tx: Transaction, workflow_id: str, caps: Mapping[str, float]) -> None:
+    """Give a workflow that nobody drives other caps: what belongs to it is still under them."""
+    _put(tx, workflow_id, read(tx.database, workflow_id)._replace(caps=dict(caps)))
+
+
 def inherit(tx: Transaction, workflow_id: str, of: str, caps: Mapping[str, float]) -> dict[str, float]:
     """A workflow goes on with the work of another: what that one has spent counts, and its caps where it has none.
 

@@ -1,6 +1,7 @@
 """Caps of a workflow, through the door: what stops, what is kept, and how it goes on."""
 
 import json
+import shlex
 import time
 from typing import Any
 
@@ -130,6 +131,20 @@ def test_a_run_for_another_workflow_is_under_its_caps_too(project: Project) -> N
     assert ran.json["result"]["limit"]["of"] == W
     assert f"of {W}, to which this belongs," in ran.json["result"]["why"]
     assert len(project.briefs()) == 2
+
+
+def test_the_caps_of_a_finished_workflow_can_be_raised_for_what_belongs_to_it(project: Project) -> None:
+    assert project.work(*ADD, "--max-tokens=135").code == 0  # all of it, to the last token
+    context = json.dumps({"workflow_id": W})
+    tasks = json.dumps([{"id": "S1", "description": "Look"}])
+
+    child = project.work("subagents", context, tasks, "--workflow-id=child_001", "--json")
+    raising, going_on, *_ = child.json["next_steps"]
+
+    assert (child.code, child.json["result"]["limit"]["spent"]) == (3, 135)
+    assert project.run(*shlex.split(raising)[1:]).code == 0
+    assert project.run(*shlex.split(going_on)[1:]).code == 0
+    assert spent(project).total.against("tokens") == 150
 
 
 @pytest.mark.parametrize(
