@@ -14,8 +14,9 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 from pydantic import PrivateAttr
 
+from stretto.agents.chain import ChatFactory
 from stretto.agents.loop import instructions
-from stretto.agents.model import ChatFactory, ModelRunner
+from stretto.agents.model import ModelRunner
 from stretto.agents.process import run as execute
 from stretto.agents.retry import Patience
 from stretto.agents.runner import Surroundings

@@ -15,7 +15,8 @@ from langchain_core.messages import AIMessage, BaseMessage, InvalidToolCall, Too
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from stretto.agents.cassette import Header, lint, load
-from stretto.agents.model import ChatFactory, Model, ModelRunner
+from stretto.agents.chain import ChatFactory
+from stretto.agents.model import Model, ModelRunner
 from stretto.agents.process import run as execute
 from stretto.agents.record import Recorder
 from stretto.agents.redact import Redactor
