@@ -30,11 +30,13 @@ OWN = frozenset(
         "RESOURCE_RESERVED",
         "DEPENDENCIES_VALIDATED",
         "MODEL_CHANGED",
+        "BATCH_DELIVERED",
     }
 )
 """What only we tell: a person's word to an agent at work; that an outcome was kept and holds here, or is no good; a
 choice that commands go by from now on; that resources are asked for, and that they are kept for a time to come; that
-what a workflow depends on was looked at; that another model stands in."""
+what a workflow depends on was looked at; that another model stands in; that a subscriber was handed events, how many
+and how long they had waited."""
 TYPES = frozenset(_TYPES.split()) | {f"{s}_{end}" for s in STAGES for end in ("STARTED", "COMPLETED", "FAILED")} | OWN
 
 ALIASES = {

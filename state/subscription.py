@@ -63,20 +63,35 @@ DELIVERY = "delivery"
 """The choice that says how events are gathered for subscribers that do not say it themselves."""
 
 
+NOTE = "BATCH_DELIVERED"
+"""The event that tells of a batch, where somebody has chosen how events are gathered. No subscriber is handed any."""
+
+
 class Subscription:
     """One subscriber of a store; one process at a time serves it, one thread delivers."""
 
-    def __init__(self, log: Log, row: SubscriptionRow, pace: Pace, delays: Sequence[float], held: ExitStack) -> None:
+    def __init__(
+        self,
+        log: Log,
+        row: SubscriptionRow,
+        pace: Pace,
+        delays: Sequence[float],
+        held: ExitStack,
+        *,
+        notes: bool = False,
+    ) -> None:
         self._log = log
         self._row = row
         self._wants = row.wanted.test()
         self._pace = pace
         self._delays = delays
+        self._notes = notes
         self._held = held
         self._bell = Bell.hang(log.directory)
         held.callback(self._bell.close)
         self._stopping = False
         self._handed = -math.inf
+        self._since = math.inf
         self._dirty_since = math.inf
         self._rewind()
 
@@ -111,10 +126,11 @@ class Subscription:
             raise BadInput(f"A batch cannot be of {pace.size} events or {pace.seconds:g} s.", field="pace")
         with ExitStack() as held:
             log = held.enter_context(Log.open(directory, durability="process"))  # a lost cursor only repeats events
-            pace = pace or Pace(**log.chosen(DELIVERY).value)
+            chosen = log.chosen(DELIVERY)
             _serve_alone(directory, name, held)
             row = _begin(log, name, wanted, after)
-            return cls(log, row, pace, delays, held.pop_all())
+            notes = pace is None and chosen.version > 0
+            return cls(log, row, pace or Pace(**chosen.value), delays, held.pop_all(), notes=notes)
 
     def close(self) -> None:
         """Let go of it: another process may take it up."""
@@ -141,7 +157,9 @@ class Subscription:
         self._rewind()
         while not self._stopping:
             if batch := self._gather():
+                waited = time.monotonic() - self._since
                 self._hand_over(batch, handler)
+                self._note(batch, waited)
         self._settle()
 
     def catch_up(self, handler: Handler) -> int:
@@ -189,11 +207,12 @@ class Subscription:
     def _gather(self) -> list[Event]:
         """The next batch; empty when it is time to stop."""
         batch: list[Event] = []
-        due = math.inf
+        due = self._since = math.inf
         while not self._stopping:
             batch += self._look(self._pace.size - len(batch))
             now = time.monotonic()
             if batch:
+                self._since = min(self._since, now)
                 due = min(due, now + self._patience(now))
             if len(batch) == self._pace.size or now >= due:
                 return batch
@@ -212,7 +231,7 @@ class Subscription:
         while len(found) < room and self._read_ahead():
             event = self._ahead.popleft()
             self._seen = event.seq
-            if self._wants(event):
+            if event.type != NOTE and self._wants(event):
                 found.append(event)
         if clean and not found:  # nothing that stands before it is still to be handed over
             self._done = self._seen
@@ -247,6 +266,14 @@ class Subscription:
                     continue
             batch = batch[len(part) :]
             self._passed(part[-1].seq)
+
+    def _note(self, batch: Sequence[Event], waited: float) -> None:
+        """Tell the log of a batch, so that whoever reads it sees how events come to subscribers."""
+        if not self._notes:
+            return
+        data = {"subscription": self._row.name, "events": len(batch), "seconds": round(waited, 3)}
+        with self._log.write() as tx:
+            tx.event(NOTE, "system", "delivery", {**data, "first": batch[0].seq, "last": batch[-1].seq})
 
     def _passed(self, seq: int) -> None:
         self._done = seq

@@ -44,6 +44,12 @@ def gathered(store: Path, pauses: list[float]) -> tuple[list[int], list[float]]:
     return sizes, waits
 
 
+def test_where_nobody_has_chosen_how_events_are_gathered_the_log_tells_of_no_batch(project: Project) -> None:
+    gathered(project.store, [0.0] * 3)
+
+    assert "BATCH_DELIVERED" not in project.types()
+
+
 def test_events_are_handed_over_in_batches_as_chosen(project: Project) -> None:
     ran = hub(project, "configure-performance", event_batching={"size": 4, "timeout": "60s"})
     assert ran.code == 0, ran.err

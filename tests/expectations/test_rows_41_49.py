@@ -129,6 +129,16 @@ def test_or_after_three_seconds(paced: Project) -> None:
     assert 2.5 <= waits[1] < 10
 
 
+def test_the_log_tells_of_each_batch_and_no_subscriber_is_handed_that(paced: Project) -> None:
+    sizes = gathered(paced.store, [0.0] * 41)[0]
+
+    told = [e for e in paced.events("system") if e.type == "BATCH_DELIVERED"]
+    assert [e.data["events"] for e in told] == sizes
+    assert 20 in sizes
+    assert all(e.data["subscription"] == "mine" and e.data["seconds"] >= 0 for e in told)
+    assert [e.data["first"] for e in told[1:]] > [e.data["last"] for e in told[:-1]]
+
+
 WRITER = """
 import os, signal, sys, time
 from pathlib import Path
