@@ -35,7 +35,8 @@ def parse_runner(
 
     Args:
         text: `host`, `claude`, `claude:MODEL`, `model:PROVIDER/NAME`, `model:script/PATH`, `replay:PATH`,
-            `replay:PATH?strict` or `command:ARG…`. A model and those that stand in for it are divided by commas.
+            `replay:PATH?strict`, `replay:PATH?lenient` or `command:ARG…`. A model and those that stand in for it are
+            divided by commas.
         project: The project folder.
         execute: Starts programs; they die with this process.
         patience: The workflow's budget for a provider's outages.
@@ -80,9 +81,9 @@ def parse_runner(
     from stretto.agents.replay import ReplayRunner
 
     path, _, mode = argument.partition("?")
-    if mode not in ("", "strict"):
-        raise BadInput(f"{text!r}: there is no replay mode {mode!r}.", field="runner", allowed=("strict",))
-    return ReplayRunner(project / path, execute, name=text.strip(), strict=mode == "strict")
+    if mode not in ("", "strict", "lenient"):
+        raise BadInput(f"{text!r}: there is no replay mode {mode!r}.", field="runner", allowed=("strict", "lenient"))
+    return ReplayRunner(project / path, execute, name=text.strip(), strict=mode == "strict", lenient=mode == "lenient")
 
 
 def prices(project: Path) -> "dict[str, Price]":

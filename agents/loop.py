@@ -57,6 +57,19 @@ class Witness(Protocol):
         ...
 
 
+class Tools(Protocol):
+    """What answers the calls of a conversation; a toolbox is one."""
+
+    @property
+    def written(self) -> set[str]:
+        """The relative paths that were written."""
+        ...
+
+    async def use(self, name: str, args: object) -> Result:
+        """Run one tool call of a model."""
+        ...
+
+
 class Agent(NamedTuple):
     """What a conversation needs beside its brief.
 
@@ -64,7 +77,7 @@ class Agent(NamedTuple):
     """
 
     role: Role
-    toolbox: Toolbox
+    toolbox: Tools
     speak: Speak
     progress: Progress
     witness: Witness | None = None

@@ -42,7 +42,11 @@ class Normal:
 
     def portable(self, text: str) -> str:
         """`text` as it may be stored: without the workspace's path, without secrets."""
-        return self._redact(self._cwd.sub(CWD, text) if self._cwd else text)
+        return self._redact(self.placed(text))
+
+    def placed(self, text: str) -> str:
+        """`text` without the workspace's path."""
+        return self._cwd.sub(CWD, text) if self._cwd else text
 
     def portable_json(self, value: Any) -> Any:
         """A JSON value as it may be stored."""
@@ -62,35 +66,89 @@ class Normal:
 
 def prints(messages: Sequence[BaseMessage], normal: Normal) -> Prints:
     """The four fingerprints of a request."""
-    canon = _canon(messages, normal)
-    return Prints(
-        system=_hash([entry for entry in canon if entry["role"] == "system"]),
-        shape=_hash([[entry["role"], [call[0] for call in entry["calls"]], entry["status"]] for entry in canon]),
-        tail=_hash(canon[-1:]),
-        full=_hash(canon),
-    )
+    return Printer(normal).prints(messages)
+
+
+class Printer:
+    """The fingerprints of one conversation as it grows: what was said before is looked at once."""
+
+    def __init__(self, normal: Normal) -> None:
+        self.normal = normal
+        self._seen: list[BaseMessage] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._seen.clear()
+        self._numbers: dict[str, int] = {}
+        self._turn = 0
+        self._last: list[dict[str, Any]] = []
+        self._full, self._shape, self._system = _Hashed(), _Hashed(), _Hashed()
+
+    def prints(self, messages: Sequence[BaseMessage]) -> Prints:
+        """The fingerprints of a request that is the last one and more; of any other, too, from its beginning."""
+        old = len(self._seen)
+        if len(messages) < old or any(a is not b for a, b in zip(messages, self._seen, strict=False)):
+            self._begin()
+            old = 0
+        for message in messages[old:]:
+            self._take(message)
+        full, shape, system = self._full.print(), self._shape.print(), self._system.print()
+        return Prints(system=system, shape=shape, tail=_hash(self._last), full=full)
+
+    def _take(self, message: BaseMessage) -> None:
+        self._seen.append(message)
+        self._turn += isinstance(message, AIMessage)
+        entry = _entry(message, self._turn, self._numbers, self.normal)
+        self._last = [entry]
+        self._full.add(entry)
+        self._shape.add([entry["role"], [call[0] for call in entry["calls"]], entry["status"]])
+        if entry["role"] == "system":
+            self._system.add(entry)
+
+
+class _Hashed:
+    """The hash of a list that grows, the same as that of the whole list."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256(b"[")
+        self._empty = True
+
+    def add(self, item: object) -> None:
+        text = json.dumps(item, sort_keys=True, ensure_ascii=False)
+        self._hash.update(("" if self._empty else ", ").encode() + text.encode("utf-8", "replace"))
+        self._empty = False
+
+    def print(self) -> str:
+        ended = self._hash.copy()
+        ended.update(b"]")
+        return ended.hexdigest()[:12]
 
 
 def tail_of(messages: Sequence[BaseMessage], normal: Normal) -> str:
     """The last message of a request, in words that a person can compare."""
     last = messages[-1]
-    text = normal.text(text_of(last))[:_TAIL]
+    text = shown(text_of(last), normal)
     return f"{last.name} ({last.status}): {text}" if isinstance(last, ToolMessage) else f"{last.type}: {text}"
 
 
-def note(name: str, result: Result, normal: Normal) -> ToolNote:
-    """What is kept of a tool's result: enough to see that it was another one."""
-    return ToolNote(name=name, status="success" if result.ok else "error", hash=_hash(normal.text(result.text)))
+def shown(text: str, normal: Normal) -> str:
+    """The beginning of a text in its normal form; looked at again, since a cut may make a time of what was none."""
+    return normal.text(normal.text(text)[:_TAIL])
 
 
-def _canon(messages: Sequence[BaseMessage], normal: Normal) -> list[dict[str, Any]]:
-    numbers: dict[str, int] = {}
-    canon: list[dict[str, Any]] = []
-    turn = 0
-    for message in messages:
-        turn += isinstance(message, AIMessage)
-        canon.append(_entry(message, turn, numbers, normal))
-    return canon
+def volatile(text: str) -> bool:
+    """Whether something in `text` changes from run to run."""
+    return any(pattern.search(text) for pattern, _ in _VOLATILE)
+
+
+def note(name: str, result: Result, normal: Normal, *, keep: bool = False) -> ToolNote:
+    """What is kept of a tool's result: enough to see that it was another one; to `keep` its text, that too."""
+    return ToolNote(
+        name=name,
+        status="success" if result.ok else "error",
+        hash=_hash(normal.text(result.text)),
+        text=normal.portable(result.text) if keep else None,
+    )
 
 
 def _entry(message: BaseMessage, turn: int, numbers: dict[str, int], normal: Normal) -> dict[str, Any]:

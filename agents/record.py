@@ -13,10 +13,10 @@ from langchain_core.messages import AIMessage, BaseMessage
 from pydantic import ValidationError
 
 from stretto.agents.cassette import Call, Cassette, Header, Reply, Tokens, Turn, line_of, save
-from stretto.agents.prints import Normal, note, prints, tail_of
+from stretto.agents.prints import Normal, Printer, note, tail_of
 from stretto.agents.redact import Redactor, redactions_in
 from stretto.agents.speech import asked, model_of, stop_of, text_of, tokens_of
-from stretto.agents.tools import Result
+from stretto.agents.tools import Result, ours
 
 
 class Recorder:
@@ -94,6 +94,7 @@ class LaneRecorder:
         self._recorder = recorder
         self._lane = lane
         self._normal = normal
+        self._printer = Printer(normal)
         self._last: Turn | None = None
 
     def replied(self, turn: int, request: Sequence[BaseMessage], reply: AIMessage) -> None:
@@ -101,7 +102,7 @@ class LaneRecorder:
         self._last = Turn(
             lane=self._lane,
             turn=turn,
-            fp=prints(request, self._normal),
+            fp=self._printer.prints(request),
             request_tail=tail_of(request, self._normal),
             reply=self._reply(turn, reply),
         )
@@ -110,7 +111,7 @@ class LaneRecorder:
     def answered(self, turn: int, results: Sequence[tuple[str, Result]]) -> None:
         """Keep how the tools answered."""
         if self._last and self._last.turn == turn:
-            notes = tuple(note(name, result, self._normal) for name, result in results)
+            notes = tuple(note(name, result, self._normal, keep=not ours(name)) for name, result in results)
             self._recorder.put(self._last.model_copy(update={"tools": notes}))
 
     def _reply(self, turn: int, reply: AIMessage) -> Reply:

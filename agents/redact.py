@@ -5,7 +5,7 @@ Only values go; keys and structure stay, so that a recording keeps its meaning.
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 _PATTERNS = {
@@ -26,10 +26,19 @@ _PATTERNS = {
     "password-in-url": r"(?<=://)[^/\s:@\"']+:[^/\s:@\"']{3,}(?=@)",
 }
 SECRETS = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
-_OWN_PATH = re.compile(r"(?<![\w.~/-])/(?:(?:home|Users)/\w[\w.-]*/|root/|(?:private/)?var/folders/)[\w./-]*")
+_OWN_PATH = re.compile(
+    r"(?<![\w.~/>-])/(?:(?:home|Users)/\w[\w.-]*/|root/|(?:private/)?var/folders/)[\w./-]*|\b[A-Za-z]:\\Users\\\w[^\s\"']*"
+)
+_HOMES = (
+    (re.compile(r"(?<![\w.~>-])/(?:(?:home|Users)/\w[\w.-]*|root)(?![\w-])"), "<home>"),
+    (re.compile(r"(?<![\w.>])-(?:home|Users)-[A-Za-z0-9]+(?=-|\b)"), "<home>"),
+    (re.compile(r"\b[A-Za-z]:\\Users\\\w[\w.-]*"), "<home>"),
+    (re.compile(r"(?<![\w.~>-])(?:/private)?/var/folders/[\w./-]*"), "<tmp>"),
+)
+"""Homes of whoever: as a path, as Claude Code names folders after paths, as Windows has them; and macOS's own /tmp."""
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 _SHORTEST = 8
-_TAKEN_OUT = re.compile(rf"<(?:secret|home|{'|'.join(_PATTERNS)})>")
+_TAKEN_OUT = re.compile(rf"<(?:secret|home|tmp|{'|'.join(_PATTERNS)})>")
 
 
 class Redactor:
@@ -37,15 +46,16 @@ class Redactor:
 
     Secrets are what looks like one, the values of environment variables named `…KEY`, `…TOKEN`, `…SECRET` or
     `…PASSWORD` of at least 8 characters, and the home folder, also in the form with dashes that some tools name
-    folders by.
+    folders by; `everybody`'s home, if the text may come from another machine.
     """
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None, *, everybody: bool = False) -> None:
         known = os.environ if environment is None else environment
         values = {value for name, value in known.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST}
         # The longest first: one value may be the beginning of another.
         self._values = sorted(values, key=lambda value: (-len(value), value))
         self._home = _home_pattern(known.get("HOME", ""))
+        self._homes = _HOMES if everybody else ()
 
     def text(self, text: str) -> str:
         """`text` without secrets."""
@@ -53,7 +63,14 @@ class Redactor:
             text = text.replace(value, "<secret>")
         for name, pattern in SECRETS.items():
             text = pattern.sub(f"<{name}>", text)
-        return self._home.sub("<home>", text) if self._home else text
+        text = self._home.sub("<home>", text) if self._home else text
+        for pattern, name in self._homes:
+            text = pattern.sub(name, text)
+        return text
+
+    def json(self, value: Any) -> Any:
+        """A JSON value without secrets. Keys stay, but for those that are one themselves."""
+        return _mapped_whole(value, self.text)
 
 
 def _home_pattern(home: str) -> re.Pattern[str] | None:
@@ -88,3 +105,32 @@ def mapped(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
         return {key: mapped(item, change) for key, item in cast("dict[str, object]", value).items()}
     return value
+
+
+def _mapped_whole(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list | tuple):
+        return [_mapped_whole(item, change) for item in cast("list[object]", value)]
+    if not isinstance(value, dict):
+        return value
+    changed: dict[str, Any] = {}
+    for key, item in cast("dict[str, object]", value).items():
+        name = change(key)
+        while name in changed:  # two keys that are secrets of one kind stay two
+            name += "'"
+        changed[name] = _mapped_whole(item, change)
+    return changed
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from texts_in(item)
+    elif isinstance(value, dict):
+        for key, item in cast("dict[str, object]", value).items():
+            yield key
+            yield from texts_in(item)

@@ -6,23 +6,25 @@ or, if the conversation would no longer make sense, refused. A model is never ca
 """
 
 import asyncio
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, InvalidToolCall, ToolCall, ToolMessage
 
-from stretto.agents.cassette import ToolNote, Turn, load
+from stretto.agents.cassette import Cassette, ToolNote, Turn
 from stretto.agents.execute import Execute
 from stretto.agents.loop import Agent, converse
-from stretto.agents.prints import CWD, Normal, note, prints, tail_of
-from stretto.agents.redact import Redactor, mapped
+from stretto.agents.prints import CWD, Printer, note, tail_of
+from stretto.agents.recording import Mode, Recording
+from stretto.agents.redact import mapped
+from stretto.agents.replay_agent import replay_agent
+from stretto.agents.replay_tools import Answering
 from stretto.agents.runner import Surroundings
 from stretto.agents.speech import text_of, usage_metadata
 from stretto.agents.task import Brief, Outcome
 from stretto.agents.tools import Result
-from stretto.state.errors import BadInput, PermanentError
+from stretto.state.errors import BadInput
 
 REPLAYED = "replayed from recording; no model was called"
 
@@ -31,25 +33,34 @@ class ReplayRunner:
     """Executes attempts from a cassette.
 
     By default a request must have the recorded shape, and other differences are reported as progress of the kind
-    `drift`. `strict` refuses any difference.
+    `drift`. `strict` refuses any difference; `lenient` refuses none and reports what it ignored, but still finds turns
+    by their address alone.
 
     Raises:
-        BadInput: The cassette is missing or damaged.
+        BadInput: The cassette is missing or damaged, or one of a session.
     """
 
     metered = True
     counts = frozenset({"tokens", "tool_calls"})
 
-    def __init__(self, path: Path, execute: Execute, *, name: str = "", strict: bool = False) -> None:
-        self.cassette = load(path)
-        self._path = path
+    def __init__(
+        self, path: Path, execute: Execute, *, name: str = "", strict: bool = False, lenient: bool = False
+    ) -> None:
+        mode: Mode = "strict" if strict else "lenient" if lenient else "default"
+        self._recording = Recording(path, mode)
         self._execute = execute
-        self._name = name or f"replay:{path}{'?strict' if strict else ''}"
-        self._strict = strict
-        self._redactor = Redactor()
-        self._lanes: dict[str, dict[int, Turn]] = {}
-        for turn in self.cassette.turns:
-            self._lanes.setdefault(turn.lane, {})[turn.turn] = turn
+        self._name = name or f"replay:{path}{'' if mode == 'default' else f'?{mode}'}"
+        if self.cassette.header.origin == "imported":
+            raise BadInput(
+                f"The cassette {str(path)!r} is an imported session: it has lanes of its own, and no workflow's tasks.",
+                field="runner",
+                next_steps=(f"stretto cassette replay {path}",),
+            )
+
+    @property
+    def cassette(self) -> Cassette:
+        """What it replays."""
+        return self._recording.cassette
 
     @property
     def name(self) -> str:
@@ -68,8 +79,9 @@ class ReplayRunner:
         """
         if not self.cassette.knows(description):
             tasks = "\n".join(f"  {task}" for task in self.known())
+            path = str(self._recording.path)
             raise BadInput(
-                f"The recording {str(self._path)!r} does not know the task {description!r}. It knows:\n{tasks}",
+                f"The recording {path!r} does not know the task {description!r}. It knows:\n{tasks}",
                 field="description",
                 allowed=self.known(),
                 next_steps=("Give a recorded task, or another runner: --runner model:PROVIDER/NAME.",),
@@ -81,79 +93,51 @@ class ReplayRunner:
         Raises:
             PermanentError: The cassette has no such turn, or this run is not the recorded one any more.
         """
-        player = _Player(self, brief, surroundings)
+        turns = self._recording.lane(brief.lane)
+        if turns and turns[-1].end:
+            return replay_agent(self._recording, brief, surroundings)
+        player = _Player(self._recording, brief, surroundings)
         agent = Agent.of(brief, surroundings, self._execute, player.speak)
-        return await converse(brief, agent, asyncio.timeout(brief.budget.seconds))
+        return await converse(brief, player.with_tools(agent), asyncio.timeout(brief.budget.seconds))
 
     async def close(self) -> None:
         """Hold nothing, release nothing."""
-
-    def turn(self, lane: str, number: int) -> Turn:
-        """The recorded turn of this address.
-
-        Raises:
-            PermanentError: There is none; the message names the nearest lane.
-        """
-        turns = self._lanes.get(lane)
-        if turns is None:
-            near = difflib.get_close_matches(lane, self._lanes, 1, 0.0)
-            raise self._stopped(lane, number, f"the recording has no such lane; the nearest is {''.join(near)!r}")
-        if number not in turns:
-            raise self._stopped(lane, number, f"the recording of this lane ends after {max(turns)} turns")
-        return turns[number]
-
-    def compare(self, turn: Turn, request: Sequence[BaseMessage], normal: Normal) -> list[str]:
-        """Which prints of a request differ from the recorded ones.
-
-        Raises:
-            PermanentError: They differ more than the mode allows.
-        """
-        now = prints(request, normal)
-        if now.full == turn.fp.full:
-            return []
-        parts = ("shape", "system", "tail")
-        changed = [part for part in parts if getattr(now, part) != getattr(turn.fp, part)] or ["history"]
-        if self._strict or "shape" in changed:
-            raise self._stopped(
-                turn.lane,
-                turn.turn,
-                f"changed: {', '.join(changed)}.\n"
-                f"  recorded (line {self.cassette.turns.index(turn) + 2}): {turn.request_tail[:200]}\n"
-                f"  this run: {tail_of(request, normal)[:200]}",
-            )
-        return changed
-
-    def normal(self, cwd: str) -> Normal:
-        """The normal form of texts of an attempt in `cwd`."""
-        return Normal(cwd, self._redactor.text)
-
-    def _stopped(self, lane: str, turn: int, why: str) -> PermanentError:
-        made = self.cassette.header.recorded_at or "at an unknown time"
-        return PermanentError(
-            f"Replay stopped at lane {lane!r}, turn {turn}, of {str(self._path)!r} ({self.cassette.header.origin}"
-            f" {made}): {why}",
-            next_steps=("Record the task again, or take a runner that calls a model.",),
-        )
 
 
 class _Player:
     """Speaks one lane."""
 
-    def __init__(self, runner: ReplayRunner, brief: Brief, surroundings: Surroundings) -> None:
-        self._runner = runner
+    def __init__(self, recording: Recording, brief: Brief, surroundings: Surroundings) -> None:
+        self._recording = recording
         self._brief = brief
         self._progress = surroundings.progress
-        self._normal = runner.normal(brief.cwd)
+        self._normal = recording.normal(brief.cwd)
+        self._printer = Printer(self._normal)
+        self._turn: Turn | None = None
+
+    def with_tools(self, agent: Agent) -> Agent:
+        """The agent, its calls to the outside answered from the recording."""
+        tools = Answering(agent.toolbox, self._brief.cwd, self._normal, self._now, self._refused)
+        return agent._replace(toolbox=tools)
+
+    def _now(self) -> Turn:
+        assert self._turn is not None  # noqa: S101 - a tool is called by a reply, and so after one
+        return self._turn
+
+    def _refused(self, why: str) -> Exception:
+        return self._recording.stopped(*self._now().address, why)
 
     async def speak(self, messages: Sequence[BaseMessage]) -> AIMessage:
         """The recorded answer to the present turn."""
         number = 1 + sum(isinstance(message, AIMessage) for message in messages)
-        turn = self._runner.turn(self._brief.lane, number)
-        changed = self._runner.compare(turn, messages, self._normal)
+        before = self._turn
+        turn = self._recording.turn(self._brief.lane, number, tail_of(messages, self._normal))
+        self._turn = turn
+        changed = self._recording.compare(turn, messages, self._printer)
         if changed:
             self._drift(number, changed=changed)
-        if number > 1:
-            self._compare_tools(self._runner.turn(self._brief.lane, number - 1), messages)
+        if before:
+            self._compare_tools(before, messages)
         return spoken(turn, self._brief.cwd)
 
     def _compare_tools(self, turn: Turn, messages: Sequence[BaseMessage]) -> None:

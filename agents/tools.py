@@ -91,6 +91,11 @@ SHAPES: dict[str, type[Args]] = {
 }
 
 
+def ours(name: str) -> bool:
+    """Whether a tool works inside the workspace, so that a replay can use it again; any other is of the outside."""
+    return name in SHAPES or name == "finish"
+
+
 class Result(NamedTuple):
     """What a tool answered. Not `ok` is an error that the model may mend."""
 
@@ -102,7 +107,7 @@ Handler = Callable[[Any], Awaitable[Result]]
 
 
 class Toolbox:
-    """The tools of one attempt. `written` collects the relative paths that were written."""
+    """The tools of one attempt."""
 
     def __init__(
         self, workspace: Path, role: Role, *, writes: Sequence[str], execute: Execute, environment: Mapping[str, str]
@@ -111,7 +116,7 @@ class Toolbox:
         self._declared = tuple(writes)
         self._execute = execute
         self._environment = environment
-        self.written: set[str] = set()
+        self._written: set[str] = set()
         self._tools = role.tools
         self._handlers: dict[str, Handler] = {
             "read_file": self._read_file,
@@ -121,6 +126,11 @@ class Toolbox:
             "list_files": self._list_files,
             "run": self._run,
         }
+
+    @property
+    def written(self) -> set[str]:
+        """The relative paths that were written so far."""
+        return self._written
 
     async def use(self, name: str, args: object) -> Result:
         """Run one tool call of a model."""
@@ -162,7 +172,7 @@ class Toolbox:
             raise Outside(f"{path!r} is not among the declared writes of this task: {', '.join(self._declared)}.")
 
     def _write(self, path: str, content: bytes) -> None:
-        self.written.add(str(self._inside.write(path, content)))
+        self._written.add(str(self._inside.write(path, content)))
 
     async def _search(self, args: Search) -> Result:
         below = str(self._inside.relative(args.path)) if args.path else "."

@@ -14,7 +14,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, InvalidToolCall, ToolCall
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from stretto.agents.cassette import Header, lint, load
+from stretto.agents.cassette import Call, Cassette, Header, Prints, Reply, ToolNote, Turn, lint, load, save
 from stretto.agents.chain import ChatFactory
 from stretto.agents.model import Model, ModelRunner
 from stretto.agents.process import run as execute
@@ -345,3 +345,59 @@ def test_a_finished_recording_of_the_same_workflow_is_continued(killed: Path) ->
 
 def test_another_workflow_records_afresh(killed: Path) -> None:
     assert Recorder(killed, HEADER.model_copy(update={"workflow": "other"})).save().turns == ()
+
+
+def external(answer: str | None, status: str = "success") -> Cassette:
+    """A lane whose first turn calls a tool that reaches outside, and whose second finishes."""
+    note = ToolNote(name="WebFetch", status="error" if status == "error" else "success", hash="0" * 12, text=answer)
+    call = Call(n=0, name="WebFetch", args={"url": "https://example.org"})
+    done = Call(n=0, name="finish", args={"status": "completed", "summary": "read"})
+    none = Prints(system="0" * 12, shape="0" * 12, tail="0" * 12, full="0" * 12)
+    turns = (
+        Turn(lane=lane(1), turn=1, fp=none, reply=Reply(tool_calls=(call, call)), tools=(note, note)),
+        Turn(lane=lane(1), turn=2, fp=none, reply=Reply(tool_calls=(done,))),
+    )
+    return Cassette(HEADER, turns)
+
+
+def replayed(path: Path, root: Path, number: int = 1) -> tuple[Outcome, Seen]:
+    seen: Seen = []
+    around = Surroundings(environment={}, progress=lambda kind, facts: seen.append((kind, facts)))
+    return asyncio.run(ReplayRunner(path, execute, lenient=True).run(brief(root, number), around)), seen
+
+
+def test_a_tool_that_reaches_outside_is_answered_from_the_recording(tmp_path: Path) -> None:
+    save(tmp_path / "c.jsonl", external("what the page said in <cwd>"))
+    outcome, seen = replayed(tmp_path / "c.jsonl", tmp_path)
+    assert outcome.summary == "read"
+    assert [facts["ok"] for kind, facts in seen if kind == "tool"] == [True, True, True]
+
+
+def test_a_tool_that_reaches_outside_and_is_not_recorded_stops_the_replay(tmp_path: Path) -> None:
+    save(tmp_path / "c.jsonl", external(None))
+    with pytest.raises(PermanentError, match="'WebFetch' reaches outside of the workspace, and its answer is not"):
+        replayed(tmp_path / "c.jsonl", tmp_path)
+
+
+def test_lenient_ignores_the_shape_and_says_so(recorded: tuple[Path, dict[int, Outcome]], tmp_path: Path) -> None:
+    cassette = load(recorded[0])
+    other = [t.model_copy(update={"fp": t.fp.model_copy(update={"shape": "0" * 12})}) for t in cassette.turns]
+    changed = [t.model_copy(update={"fp": t.fp.model_copy(update={"full": "0" * 12})}) for t in other]
+    save(tmp_path / "c.jsonl", Cassette(cassette.header, tuple(changed)))
+
+    outcome, seen = replayed(tmp_path / "c.jsonl", tmp_path)
+
+    assert outcome == recorded[1][1]
+    assert [facts["changed"] for kind, facts in seen if kind == "drift"] == [["shape"]] * 3
+    with pytest.raises(PermanentError, match="changed: shape"):
+        asyncio.run(ReplayRunner(tmp_path / "c.jsonl", execute).run(brief(tmp_path, 1), Surroundings()))
+
+
+def test_a_miss_shows_the_nearest_recording_and_the_difference(
+    recorded: tuple[Path, dict[int, Outcome]], tmp_path: Path
+) -> None:
+    with pytest.raises(PermanentError) as raised:
+        replayed(recorded[0], tmp_path, LANES + 7)
+    assert "has no such lane; the nearest is 'implement/T" in raised.value.message
+    assert "\n  recorded (line " in raised.value.message
+    assert "\n  this run: human: " in raised.value.message
