@@ -8,6 +8,7 @@ import base64
 import binascii
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,14 +34,18 @@ class Misplaced(StrettoError):
     """A file of a recording cannot be put where it says."""
 
 
-def digest(content: bytes | None) -> str:
-    """How a content is named; empty for none."""
-    return "" if content is None else sha256(content).hexdigest()[:12]
+def digest(content: bytes | None, normal: Normal) -> str:
+    """How a content is named, whatever the workspace's path is and without secrets; empty for none."""
+    if content is None:
+        return ""
+    with suppress(UnicodeDecodeError):
+        content = normal.portable(content.decode()).encode("utf-8", "replace")
+    return sha256(content).hexdigest()[:12]
 
 
 def kept(path: str, content: bytes | None, before: bytes | None, normal: Normal, mode: str = FILE) -> Kept:
     """A file as a cassette keeps it: without the workspace's path and secrets. None is a file that is not there."""
-    facts = {"path": path, "mode": mode, "before": digest(before)}
+    facts = {"path": path, "mode": mode, "before": digest(before, normal)}
     if content is None:
         return Kept.model_validate(facts)
     try:
@@ -103,15 +108,15 @@ def place_of(one: Kept, root: Path) -> Path:
     return place
 
 
-def differs(one: Kept, root: Path) -> bool:
-    """Whether something else lies there than when it was recorded, or the file itself, which is as well.
+def differs(one: Kept, root: Path, normal: Normal) -> bool:
+    """Whether neither what lay there when it was recorded does, nor what was made of it.
 
     Raises:
         Misplaced: It has no place here.
     """
     place = place_of(one, root)
-    now = digest(read(root, one.path)[0]) if os.path.lexists(place) else ""
-    return now != one.before
+    now = digest(read(root, one.path)[0], normal) if os.path.lexists(place) else ""
+    return now not in (one.before, digest(content_of(one, str(root)), normal))
 
 
 def put(one: Kept, root: Path, cwd: str) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from stretto.agents.cassette import End, Kept, Turn
-from stretto.agents.kept import Misplaced, content_of, differs, digest, put, read
+from stretto.agents.cassette import End, Turn
+from stretto.agents.kept import Misplaced, differs, put
 from stretto.agents.loop import instructions
 from stretto.agents.prints import CWD, Printer
 from stretto.agents.recording import Recording
@@ -58,12 +58,12 @@ def _tell(turn: Turn, progress: Progress) -> None:
 
 def _restore(recording: Recording, turn: Turn, end: End, brief: Brief, progress: Progress) -> None:
     """Make the files again: all are looked at before the first is written."""
-    root = Path(brief.cwd)
+    root, normal = Path(brief.cwd), recording.normal(brief.cwd)
     lost = list(end.lost)
     if end.files is None:
         lost.append("what it wrote: nobody could look into its workspace when it was recorded")
     try:
-        others = [one.path for one in end.files or () if differs(one, root) and not _there(one, root, brief.cwd)]
+        others = [one.path for one in end.files or () if differs(one, root, normal)]
     except Misplaced as error:
         raise recording.stopped(turn.lane, turn.turn, error.message) from error
     redacted = [one.path for one in end.files or () if one.redacted]
@@ -82,8 +82,3 @@ def _restore(recording: Recording, turn: Turn, end: End, brief: Brief, progress:
             put(one, root, brief.cwd)
         except Misplaced as error:
             raise recording.stopped(turn.lane, turn.turn, error.message) from error
-
-
-def _there(one: Kept, root: Path, cwd: str) -> bool:
-    """Whether the file is as it was left already."""
-    return digest(read(root, one.path)[0]) == digest(content_of(one, cwd))

@@ -42,6 +42,7 @@ VERBS = (
     "verify",
     "store",
     "doctor",
+    "cassette",
 )
 Answer = Reply | Iterator[str]
 _WAITS = 3

@@ -27,6 +27,10 @@ VERB_HELP = {
         "care of the store: what is damaged, what takes room, a copy",
     ),
     "doctor": ("doctor", "what this machine has, what is missing, and what to do about it"),
+    "cassette": (
+        "cassette record|replay|import|lint|diff|redact",
+        "recorded runs: make them, replay them, look into them",
+    ),
     "line": ("line '/COMMAND …' | -", "run one raw slash line, given or from stdin"),
 }
 """What is no slash command: its form, and what it does."""
@@ -37,6 +41,7 @@ _DETAILS = {
   --pattern P       only these types: PHASE_*, '*.failed', workflow.*, workflow.ID.phase_completed; several with commas
   --class CLASS     only state_change, checkpoint or error; several with commas
   --severity LEAST  only these and worse: info, warning, error, critical
+  --hash            of WORKFLOW: one hash of its log, equal for two runs in which the same happened; docs/cassettes.md
   --json            one JSON object a line, and nothing else""",
     "logs": """\
   --attempt N       another attempt than the newest""",
@@ -78,6 +83,29 @@ Examples:
 Examples:
   stretto doctor
   stretto doctor --json""",
+    "cassette": """\
+  record FILE "TASK"       /orchestrate the task, and keep every agent's turns in FILE
+    --runner KIND:ARG      whose: model:PROVIDER/NAME, claude, command:PROGRAM
+    --template, --attempts, --max-agents   as for /orchestrate
+  replay FILE ["TASK"]     run it again in a scratch copy of the project, without a model; tell what differs. Exit 1 if
+                           the recording lacks something, or the workflow does not complete. An imported session: hold
+                           its turns, and make its files again, in an empty folder
+    --strict               any difference is a miss; --lenient: no difference is one, and what is ignored is said
+    --hash                 print the hash of the event log (of an imported session: of what was held) alone
+    --keep                 keep the scratch folder, and say where
+  import FILE… -o OUT      Claude Code's session files, with their subagents', or its stream-json, as one cassette
+    --task "TASK"          what to call it; default: the first words that a person said in it
+  lint FILE…               secrets, paths of one machine, turns twice or never reached, lines in another form. Exit 1
+                           with FILE:LINE for each
+  diff A B                 lanes and turns that came, went or changed; which prints, and the words
+  redact FILE              take secrets out once more: to stdout, --in-place, or -o OUT
+  --force                  write over a file that is there
+
+Examples:
+  stretto cassette record todo.jsonl "Add due dates" --runner model:anthropic/NAME
+  stretto cassette replay todo.jsonl --strict
+  stretto cassette import ~/.claude/projects/-home-me-todo/SESSION.jsonl -o session.jsonl
+  stretto cassette lint todo.jsonl session.jsonl""",
     "line": """\
   The line is data: nothing in it is evaluated. `stretto line -` takes it from stdin, so that no shell sees it.""",
 }

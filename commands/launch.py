@@ -104,10 +104,21 @@ def recorder(text: str, app: App, invocation: Invocation, spec: Spec) -> "Record
         template=spec.template,
         workflow=spec.workflow_id,
         recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    ).model_copy(update={"command": invocation.command, "options": _options(invocation)})
     from stretto.agents.record import Recorder
 
     return Recorder(_writable(str(invocation.flags["record"])), header)
+
+
+_OF_ONE_RUN = frozenset(
+    {"record", "runner", "project", "store", "json", "workflow-id", "durability", "gate", "merge", "dry-run"}
+)
+
+
+def _options(invocation: Invocation) -> tuple[str, ...]:
+    """The options that a replay must give again: not those of one machine or run, nor those that only stop it."""
+    flags = {name: value for name, value in invocation.flags.items() if name not in _OF_ONE_RUN}
+    return tuple(f"--{name}" if value is True else f"--{name}={value}" for name, value in sorted(flags.items()))
 
 
 def _writable(text: str) -> Path:

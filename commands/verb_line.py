@@ -21,11 +21,15 @@ _LONGEST_NUMBER = 15
 
 
 class Form(NamedTuple):
-    """What a verb takes: words in this order, of which the last may be missing if `optional`, and flags."""
+    """What a verb takes: words in this order, of which the last may be missing if `optional`, and flags.
+
+    `rest` is the name of any number of words after those.
+    """
 
     words: tuple[str, ...] = ()
     flags: Mapping[str, Flag] = {}
     optional: bool = False
+    rest: str = ""
 
 
 class Wrong(Exception):
@@ -87,10 +91,11 @@ def _value(name: str, flag: Flag, given: str | None, rest: Iterator[str]) -> str
     return int(text)
 
 
-def _named(form: Form, words: list[str]) -> dict[str, str | None]:
-    if len(words) > len(form.words):
+def _named(form: Form, words: list[str]) -> dict[str, str | list[str] | None]:
+    if len(words) > len(form.words) and not form.rest:
         raise Wrong(f"unrecognized arguments: {' '.join(words[len(form.words) :])}")
     missing = form.words[len(words) :]
     if missing and not form.optional:
         raise Wrong(f"the following arguments are required: {', '.join(missing)}")
-    return {**dict(zip(form.words, words, strict=False)), **dict.fromkeys(missing)}
+    more: dict[str, str | list[str] | None] = {form.rest: words[len(form.words) :]} if form.rest else {}
+    return {**dict(zip(form.words, words, strict=False)), **dict.fromkeys(missing), **more}

@@ -17,7 +17,7 @@ _ON_WORKFLOW, _ON_ORDER = Form(("workflow",)), Form(("order",))
 _FORMS = {
     "events": Form(
         ("workflow",),
-        {"follow": SWITCH, "after": NUMBER, "pattern": LIST, "class": LIST, "severity": TEXT},
+        {"follow": SWITCH, "hash": SWITCH, "after": NUMBER, "pattern": LIST, "class": LIST, "severity": TEXT},
         optional=True,
     ),
     "logs": Form(("workflow", "task"), {"attempt": NUMBER}),
@@ -37,6 +37,14 @@ _FORMS = {
         optional=True,
     ),
     "doctor": Form(),
+    "cassette": Form(
+        ("operation",),
+        dict.fromkeys(("runner", "template", "output", "task"), TEXT)
+        | dict.fromkeys(("attempts", "max-agents"), NUMBER)
+        | dict.fromkeys(("force", "strict", "lenient", "hash", "keep", "in-place"), SWITCH),
+        optional=True,
+        rest="files",
+    ),
 }
 
 
@@ -47,7 +55,8 @@ def run(verb: str, args: Sequence[str], as_json: bool) -> Reply | Iterator[str]:
         BadInput: An argument is wrong, or there is no such workflow.
     """
     try:
-        found = read(_FORMS[verb], args)
+        # `-o` is what programs that write a file call it
+        found = read(_FORMS[verb], ["--output" if verb == "cassette" and arg == "-o" else arg for arg in args])
     except Wrong as wrong:
         raise BadInput(
             f"stretto {verb}: {wrong}.\nUsage: stretto {VERB_HELP[verb][0]}",
@@ -62,6 +71,10 @@ def _events(app: App, args: SimpleNamespace) -> Reply | Iterator[str]:
     from stretto.commands.event_lines import events
     from stretto.state.filter import Filter
 
+    if args.hash:
+        from stretto.commands.event_hash import event_hash
+
+        return event_hash(app, args)
     classes = vars(args)["class"]
     wanted = Filter(tuple(args.pattern), tuple(classes), args.severity or "", args.workflow or "")
     lines = events(app, wanted, follow=args.follow, after=args.after or 0)
@@ -155,6 +168,12 @@ def _doctor(app: App, args: SimpleNamespace) -> Reply:
     return doctor(app)
 
 
+def _cassette(app: App, args: SimpleNamespace) -> Reply:
+    from stretto.commands.cassette import cassette
+
+    return cassette(app, args)
+
+
 def _store(app: App, args: SimpleNamespace) -> Reply:
     from stretto.commands.store import store
 
@@ -176,4 +195,5 @@ _VERBS: dict[str, Callable[[App, SimpleNamespace], Reply | Iterator[str]]] = {
     "verify": _verify,
     "store": _store,
     "doctor": _doctor,
+    "cassette": _cassette,
 }

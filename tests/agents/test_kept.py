@@ -70,10 +70,11 @@ def test_a_secret_is_not_kept_and_the_file_says_so(folders: tuple[Path, Path]) -
 def test_what_stood_there_before_is_compared(folders: tuple[Path, Path]) -> None:
     old, new = folders
     (old / "a").write_text("after")
-    one = kept("a", b"after", b"before", normal(old))
-    assert differs(one, new)
-    (new / "a").write_text("before")
-    assert not differs(one, new)
+    one = kept("a", b"after", f"in {old}".encode(), normal(old))
+    assert differs(one, new, normal(new))
+    for text, other in ((f"in {new}", False), ("after", False), ("before", True)):
+        (new / "a").write_text(text)
+        assert differs(one, new, normal(new)) is other
 
 
 @pytest.mark.parametrize(

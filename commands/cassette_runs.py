@@ -1,0 +1,165 @@
+"""`stretto cassette record` and `replay`: a workflow that is recorded, and one whose agents were."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace as changed
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from stretto.agents.cassette import Cassette, load
+from stretto.agents.process import run as execute
+from stretto.agents.replay import REPLAYED, ReplayRunner
+from stretto.agents.runner import Surroundings
+from stretto.agents.task import Brief, Outcome
+from stretto.commands import orchestrate
+from stretto.commands.amounts import some
+from stretto.commands.app import App
+from stretto.commands.cassette_import import held, scratch
+from stretto.commands.coordinating import reading
+from stretto.commands.invocation import Invocation
+from stretto.commands.parse import parse_argv
+from stretto.commands.reply import Reply
+from stretto.commands.safe import one_line, safe
+from stretto.commands.scratch import copy
+from stretto.state.errors import BadInput, StrettoError
+from stretto.state.log_hash import log_hash
+from stretto.state.view import fold
+
+_SHOWN = 60
+_PASSED_ON = ("template", "attempts", "max_agents")
+
+
+class Replayed(NamedTuple):
+    """What came of a replay: how the workflow ended, what differed, what the recording lacked, the hash of its log."""
+
+    status: str
+    drift: list[Mapping[str, Any]]
+    misses: list[str]
+    tasks: int
+    hash: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether the workflow ended well, on the recording alone."""
+        return self.status == "completed" and not self.misses
+
+
+def record(app: App, path: Path, task: str, args: SimpleNamespace) -> Reply:
+    """Run a workflow and write its cassette.
+
+    Raises:
+        BadInput: There is no runner, or it lacks something.
+    """
+    flags = [f"--{name.replace('_', '-')}={value}" for name in _PASSED_ON if (value := getattr(args, name)) is not None]
+    invocation = parse_argv(["orchestrate", task, f"--record={path}", *flags], project=app.folder)
+    done = orchestrate.handle(invocation, app._replace(runner=args.runner or app.runner))
+    if not path.exists():
+        return done._replace(command="cassette", operation="record")
+    made = load(path)
+    lanes = len({turn.lane for turn in made.turns})
+    text = f"{done.text}\nRecorded {some(len(made.turns), 'turn')} of {some(lanes, 'lane')}: {safe(str(path))}"
+    facts = {**done.result, "cassette": str(path), "turns": len(made.turns), "lanes": lanes}
+    steps = (f"stretto cassette replay {safe(str(path))}", f"stretto cassette lint {safe(str(path))}", *done.next_steps)
+    return done._replace(command="cassette", operation="record", text=text, result=facts, next_steps=steps)
+
+
+def replay(app: App, path: Path, task: str, args: SimpleNamespace) -> Reply:
+    """Replay a cassette in a scratch copy of the project, with a store of its own, and tell what differed.
+
+    Raises:
+        BadInput: The cassette cannot be replayed, or the project has no commit to copy.
+    """
+    cassette = load(path)
+    if cassette.header.origin == "imported":
+        if task:
+            raise BadInput("An imported session is replayed as a whole: leave the task out.", field="task")
+        return held(path, cassette, args)
+    runner = ReplayRunner(path, execute, strict=args.strict, lenient=args.lenient)
+    runner.refuse_unknown(task or cassette.header.task)
+    with scratch(keep=args.keep) as folder:
+        done = _replayed(app, runner, _invocation(cassette, task, app), folder)
+        return _reply(done, path, folder if args.keep else None, only_hash=args.hash)
+
+
+def _invocation(cassette: Cassette, task: str, app: App) -> Invocation:
+    """The command that was recorded, in the wording that is asked for."""
+    header = cassette.header
+    if header.command not in ("", "orchestrate"):
+        raise BadInput(
+            f"This cassette is of /{header.command}, and `cassette replay` runs /orchestrate alone.",
+            field="cassette",
+            next_steps=(f"stretto {header.command} … --runner replay:FILE",),
+        )
+    options = header.options or ((f"--template={header.template}",) if header.template else ())
+    return parse_argv(["orchestrate", *options, "--", task or header.task], project=app.folder)
+
+
+def _replayed(app: App, runner: ReplayRunner, invocation: Invocation, folder: Path) -> Replayed:
+    heard = _Heard(runner)
+    project = asyncio.run(copy(app, folder / "project"))
+    there = App(str(project), str(folder / "store"), json=app.json, agents=lambda: heard)
+    done = orchestrate.handle(invocation, there)
+    with reading(there) as log:
+        events = list(log.events(done.workflow_id))
+    tasks = sum(task.state == "completed" for task in fold(events).tasks.values())
+    status = str(done.result.get("status", "failed"))
+    return Replayed(status, heard.drift, list(dict.fromkeys(heard.misses)), tasks, log_hash(events))
+
+
+class _Heard:
+    """A replay runner that is listened to."""
+
+    def __init__(self, runner: ReplayRunner) -> None:
+        self._runner = runner
+        self.drift: list[Mapping[str, Any]] = []
+        self.misses: list[str] = []
+
+    @property
+    def name(self) -> str:
+        return self._runner.name
+
+    async def run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
+        def progress(kind: str, facts: Mapping[str, Any]) -> None:
+            if kind == "drift":
+                self.drift.append(facts)
+            surroundings.progress(kind, facts)
+
+        try:
+            return await self._runner.run(brief, changed(surroundings, progress=progress))
+        except StrettoError as error:
+            self.misses.append(error.message)
+            raise
+
+    async def close(self) -> None:
+        await self._runner.close()
+
+
+def _reply(done: Replayed, path: Path, kept: Path | None, *, only_hash: bool) -> Reply:
+    drift = sorted(done.drift, key=lambda d: (str(d["lane"]), d["turn"], str(d.get("tool", ""))))
+    facts = {
+        "status": done.status,
+        "holds": done.holds,
+        "tasks": done.tasks,
+        "drift": drift,
+        "misses": done.misses,
+        "log_hash": done.hash,
+        "kept": str(kept) if kept else None,
+    }
+    code = 0 if done.holds else 1
+    if only_hash and done.holds:
+        return Reply("cassette", done.hash, facts, "replay")
+    ending = "holds" if done.holds else "does NOT hold"
+    lines = [f"The recording {ending}: {done.status}, {some(done.tasks, 'task')}; {REPLAYED}."]
+    lines += [f"  miss: {line}" for miss in done.misses for line in safe(miss).splitlines()]
+    lines += [f"  drift: {_told(one)}" for one in drift[:_SHOWN]]
+    lines += [f"  … and {len(drift) - _SHOWN} more; --json has all"] if len(drift) > _SHOWN else []
+    lines.append(f"  log: {done.hash}")
+    lines += [f"  kept: {kept}"] if kept else []
+    steps = () if done.holds else (f"stretto cassette replay {safe(str(path))} --lenient --keep",)
+    return Reply("cassette", "\n".join(lines), facts, "replay", next_steps=steps, exit_code=code)
+
+
+def _told(drift: Mapping[str, Any]) -> str:
+    more = [f"{name}={drift[name]}" for name in ("tool", "files", "lost") if drift.get(name)]
+    return one_line(f"{drift['lane']} turn {drift['turn']}: {', '.join([*drift['changed'], *more])}", 200)

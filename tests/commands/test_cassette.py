@@ -1,0 +1,173 @@
+"""`stretto cassette` through the door: record, replay, import, lint, diff, redact."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.agents.sessions import KEY, work
+from tests.commands.door import Project
+
+TASK = "Compare caches"
+LANES = ["analysis/synthesis#1", *(f"research/topic-{n}#1" for n in (1, 2, 3))]
+
+
+def script(project: Project) -> None:
+    done = {"status": "completed", "summary": "read", "data": {"title": "Caches", "report": "# Caches\n\nTwo.\n"}}
+    lines = [{"call": [{"list_files": {"glob": "*.md"}}]}, {"finish": done}]
+    told = {"finish": {"status": "completed", "summary": "told", "data": {"files": ["docs/caches.md"]}}}
+    document = [{"call": [{"write_file": {"path": "docs/caches.md", "content": "# Caches\n"}}]}, told]
+    lanes = {**dict.fromkeys(LANES, lines), "documentation/record#1": document}
+    project.write({"script.yaml": json.dumps({"task": TASK, "lanes": lanes})})
+
+
+@pytest.fixture
+def recorded(project: Project) -> Project:
+    """A project as it was before its recorded workflow, and the cassette."""
+    script(project)
+    before = project.git("rev-parse", "HEAD").strip()
+    ran = project.run("cassette", "record", "c.jsonl", TASK, "--runner=model:script/script.yaml", "--template=research")
+    assert ran.code == 0, ran.err
+    assert "Recorded" in ran.out
+    project.git("reset", "--hard", "-q", before)
+    return project
+
+
+def test_what_was_recorded_replays_with_one_hash_and_leaves_the_project_alone(recorded: Project) -> None:
+    header = json.loads((recorded.root / "c.jsonl").read_text("utf-8").splitlines()[0])
+    assert (header["command"], header["options"]) == ("orchestrate", ["--template=research"])
+    before = recorded.everything()
+
+    first = recorded.run("cassette", "replay", "c.jsonl", "--strict", "--json").json["result"]
+    named = recorded.run("cassette", "replay", "c.jsonl", TASK, "--hash")
+
+    assert (first["holds"], first["status"], first["drift"], first["misses"]) == (True, "completed", [], [])
+    assert named.out == f"{first['log_hash']}\n"
+    assert recorded.everything() == before
+    workflow = recorded.events()[0].workflow_id
+    assert recorded.run("events", workflow, "--hash").out == named.out
+
+
+def test_a_miss_ends_with_1_and_shows_the_nearest(recorded: Project) -> None:
+    path = recorded.root / "c.jsonl"
+    lines = [line for line in path.read_text("utf-8").splitlines() if "topic-2#1" not in line]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+    ran = recorded.run("cassette", "replay", "c.jsonl")
+
+    assert ran.code == 1
+    assert "does NOT hold" in ran.out
+    assert "the recording has no such lane; the nearest is 'research/topic-" in ran.out
+    assert "this run: human: " in ran.out
+
+
+def test_another_project_is_drift_and_strict_a_miss(recorded: Project) -> None:
+    recorded.write({"MORE.md": "# more\n"})
+    recorded.git("add", "-A")
+    recorded.git("commit", "-qm", "More")
+
+    loose = recorded.run("cassette", "replay", "c.jsonl", "--json").json["result"]
+    strict = recorded.run("cassette", "replay", "c.jsonl", "--strict", "--json")
+
+    assert loose["holds"]
+    assert {(d["lane"], d["changed"][0]) for d in loose["drift"]} >= {(lane, "tail") for lane in LANES[1:]}
+    assert strict.code == 1
+    assert "changed: tail" in strict.json["error"]["details"]["misses"][0]
+
+
+def test_lint_names_file_and_line_and_redact_mends_it(recorded: Project) -> None:
+    assert recorded.run("cassette", "lint", "c.jsonl").code == 0
+    path = recorded.root / "c.jsonl"
+    path.write_text(path.read_text("utf-8").replace('"text": ""', f'"text": "{KEY}"', 1), "utf-8")
+
+    ran = recorded.run("cassette", "lint", "c.jsonl")
+    assert ran.code == 1
+    assert ran.out.startswith(
+        "c.jsonl:2: turn 1 of lane 'analysis/synthesis#1' seems to hold a secret (anthropic-key)\n"
+    )
+
+    dirty = path.read_text("utf-8")
+    assert "<anthropic-key>" in recorded.run("cassette", "redact", "c.jsonl").out
+    assert path.read_text("utf-8") == dirty
+    assert recorded.run("cassette", "redact", "c.jsonl", "-o", "clean.jsonl").code == 0
+    assert recorded.run("cassette", "redact", "c.jsonl", "--in-place").code == 0
+    assert path.read_text("utf-8") == (recorded.root / "clean.jsonl").read_text("utf-8") != dirty
+    assert recorded.run("cassette", "lint", "c.jsonl", "clean.jsonl").code == 0
+    assert recorded.run("cassette", "redact", "c.jsonl", "--in-place", "--json").json["result"]["changed"] == 0
+
+
+def test_diff_tells_what_changed(recorded: Project) -> None:
+    path = recorded.root / "c.jsonl"
+    lines = path.read_text("utf-8").splitlines()
+    (recorded.root / "d.jsonl").write_text("\n".join(lines[:-2]).replace("Two.", "Three.", 1) + "\n", "utf-8")
+
+    told = recorded.run("cassette", "diff", "c.jsonl", "d.jsonl").out
+    facts = recorded.run("cassette", "diff", "c.jsonl", "d.jsonl", "--json").json["result"]
+
+    assert "- lane research/topic-3#1" in told
+    assert facts["lanes_removed"] == [LANES[3]]
+    assert [(c["lane"], c["turn"]) for c in facts["changed"]] == [(LANES[0], 2)]
+    assert recorded.run("cassette", "diff", "c.jsonl", "c.jsonl", "--json").json["result"]["same"] is True
+
+
+def test_a_session_is_imported_with_a_report_and_replayed(project: Project) -> None:
+    project.write({"s.jsonl": "".join(json.dumps(row) + "\n" for row in work().rows) + "{torn"})
+
+    brought = project.run("cassette", "import", "s.jsonl", "-o", "c.jsonl", "--json").json["result"]
+    ran = project.run("cassette", "replay", "c.jsonl", "--keep", "--json").json["result"]
+
+    assert (brought["turns"], brought["lanes"], brought["problems"]) == (4, ["main"], [])
+    assert brought["usage"] == {"input_tokens": 80, "output_tokens": 20}
+    assert brought["skipped"]["line that is not JSON"] == 1
+    assert ran["holds"]
+    assert (Path(ran["kept"]) / "new" / "b.py").exists()
+    assert project.run("cassette", "replay", "c.jsonl", "--hash").out == f"{ran['hash']}\n"
+    assert project.run("orchestrate", "Add a greeting", "--runner=replay:c.jsonl").code == 2
+
+
+BAD = [
+    ((), "needs an operation", "operation"),
+    (("rewind", "c.jsonl"), "no operation 'rewind'", "operation"),
+    (("lint",), "was given 0 arguments", "arguments"),
+    (("diff", "c.jsonl"), "was given 1 argument", "arguments"),
+    (("lint", "c.jsonl", "--strict"), "takes no --strict", "--strict"),
+    (("redact", "c.jsonl", "--keep"), "takes no --keep", "--keep"),
+    (("lint", "missing.jsonl"), "cannot be read", "cassette"),
+    (("replay", "missing.jsonl"), "cannot be read", "cassette"),
+    (("replay", "c.jsonl", "--strict", "--lenient"), "not both", "--lenient"),
+    (("replay", "c.jsonl", "Another task"), "does not know the task", "description"),
+    (("redact", "c.jsonl", "--in-place", "-o", "x"), "not both", "--output"),
+    (("redact", "c.jsonl", "-o", "README.md"), "is there already", "--output"),
+    (("redact", "c.jsonl", "-o", "no/where.jsonl"), "not a file that can be written", "--output"),
+    (("record", "c.jsonl", TASK), "is there already", "file"),
+    (("record", "new.jsonl", TASK), "No agent is plugged in", "runner"),
+    (("record", "new.jsonl", TASK, "--runner=replay:c.jsonl"), "cannot be recorded", "--record"),
+    (("record", "new.jsonl", TASK, "--attempts=0", "--runner=model:script/script.yaml"), "--attempts", "--attempts"),
+    (("import", "missing.jsonl", "-o", "new.jsonl"), "cannot be read", "file"),
+    (("import", "README.md", "-o", "new.jsonl"), "no turn of a model", "file"),
+    (("import", "README.md"), "needs --output", "--output"),
+]
+
+
+@pytest.mark.parametrize(("words", "message", "field"), BAD)
+def test_what_makes_no_sense_is_refused_and_writes_nothing(
+    project: Project, words: tuple[str, ...], message: str, field: str
+) -> None:
+    script(project)
+    header = {"cassette": 1, "task": TASK}
+    project.write({"c.jsonl": json.dumps(header) + "\n"})
+    before = project.everything()
+
+    ran = project.run("cassette", *words, "--json")
+
+    assert (ran.code, ran.json["error"]["code"]) == (2, "BAD_INPUT")
+    assert message in ran.json["error"]["message"]
+    assert ran.json["error"]["details"]["field"] == field
+    assert project.everything() == before
+
+
+def test_a_hash_is_of_one_whole_workflow(project: Project) -> None:
+    project.work("report", "Sessions")
+    for words in (("--hash",), ("sessions_001", "--hash", "--after=1"), ("sessions_001", "--hash", "--severity=error")):
+        assert project.run("events", *words, "--json").json["error"]["code"] == "BAD_INPUT"
+    assert project.run("events", "sessions_001", "--hash", "--json").json["result"]["counted"] > 3
