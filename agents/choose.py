@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from stretto.agents.execute import Execute
 from stretto.agents.host import HOST, HostRunner
+from stretto.agents.offline import refuse_live
 from stretto.agents.process import run
 from stretto.agents.retry import Patience
 from stretto.agents.runner import Runner
@@ -43,7 +44,8 @@ def parse_runner(
         record: Keeps the turns of a model runner.
 
     Raises:
-        BadInput: There is no such runner, it lacks something, or it cannot be recorded.
+        BadInput: There is no such runner, it lacks something, it cannot be recorded, or it is live and STRETTO_OFFLINE
+            is set.
     """
     kind, _, argument = text.strip().partition(":")
     if not kind:
@@ -51,6 +53,7 @@ def parse_runner(
     alone = text.strip() in (HOST, "claude")
     if not alone and (kind not in ("claude", "model", "replay", "command") or not argument):
         raise BadInput(f"{text!r} is not a runner.", field="runner", allowed=KINDS)
+    refuse_live(text)
     if kind == "model":
         from stretto.agents.model import ModelRunner
         from stretto.agents.providers import candidates

@@ -82,7 +82,7 @@ def make(root: Path, example: Example) -> Ground:
     templates = own_templates(script, trouble)
     granted = {**dict(prepared_plans(script)), **{t.path: t.text for t in templates.values()}, **dict(_targets(script))}
     asyncio.run(commit(root, {**_PROJECT, **granted}))
-    _environment(root)
+    give_python(root)
     clock = Clock()
     store = str(root / ".stretto" / "state")
     plan = partial(planned, script=script)
@@ -105,7 +105,7 @@ def _targets(script: Script) -> Iterator[tuple[str, str]]:
             yield f"tests/test_{name}.py", _TEST.format(name=name, case=name.title().replace("_", ""))
 
 
-def _environment(root: Path) -> None:
+def give_python(root: Path) -> None:
     """Give the project our own Python: its tests run on every machine alike, by pytest if that is installed here."""
     python = root / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)

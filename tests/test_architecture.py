@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("commands", "graph", "agents", "state")
+ROOMS = ("testing", "commands", "graph", "agents", "state")
 FENCES: dict[str, tuple[str, ...]] = {
     "langgraph": ("graph/", "state/checkpoint.py", "state/node_cache.py"),
     "langchain_core": ("agents/", "state/checkpoint.py"),

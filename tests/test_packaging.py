@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("commands", "graph", "agents", "state")
+ROOMS = ("testing", "commands", "graph", "agents", "state")
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv*", "__pycache__", "build", "dist", "*.egg-info", ".*_cache", ".hypothesis", ".stretto", ".demo"
 )
@@ -47,7 +47,7 @@ def project() -> dict[str, Any]:
 
 
 def in_rooms() -> set[str]:
-    """Every file of the four folders, by the name that it has in a wheel."""
+    """Every file of the folders, by the name that it has in a wheel."""
     files = (path for room in ROOMS for path in (ROOT / room).rglob("*") if path.is_file())
     return {f"stretto/{p.relative_to(ROOT).as_posix()}" for p in files if "__pycache__" not in p.parts}
 
@@ -87,7 +87,7 @@ def contents(wheel: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_every_file_of_the_four_packages_and_nothing_else(built: Built) -> None:
+def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(built: Built) -> None:
     files = contents(built.wheel)
 
     metadata = {name for name in files if name.startswith(f"stretto-{project()['project']['version']}.dist-info/")}
@@ -134,7 +134,7 @@ def test_what_is_installed_from_the_wheel_works_without_the_checkout(built: Buil
     assert python("-m", "stretto.commands", "workflow-status").startswith("No workflow has run here yet.")
 
 
-def test_the_packages_are_mapped_from_the_four_folders() -> None:
+def test_the_packages_are_mapped_from_the_root_folders() -> None:
     setuptools = project()["tool"]["setuptools"]
 
     assert setuptools["packages"] == [f"stretto.{room}" for room in ROOMS]
