@@ -125,7 +125,7 @@ class ClaudeRunner:
         stream = Stream(surroundings.progress)
         tally = Tally(stream, surroundings.account)
         await tally.begin()
-        most = brief.budget.output_tokens or OUTPUT_TOKENS
+        most = brief.budget.output_tokens or OUTPUT_TOKENS * brief.budget.tasks
         done = await self._watched(stream, tally, brief, surroundings, most)
         tally.end()
         if tally.stopped:
@@ -184,7 +184,7 @@ class ClaudeRunner:
         limits = {
             "--model": first,
             "--fallback-model": other,
-            "--max-turns": brief.budget.turns or TURNS,
+            "--max-turns": brief.budget.turns or TURNS * brief.budget.tasks,
             "--max-budget-usd": brief.budget.usd,
         }
         return [
@@ -271,7 +271,7 @@ def _result(result: Mapping[str, Any], brief: Brief) -> Outcome:
     """The outcome that the last event of the stream is. That it calls itself a success proves nothing."""
     kind, text = str(result.get("subtype", "")), str(result.get("result", ""))
     if kind == "error_max_turns":
-        return failed(f"Stopped after {brief.budget.turns or TURNS} turns without a result.")
+        return failed(f"Stopped after {brief.budget.turns or TURNS * brief.budget.tasks} turns without a result.")
     if kind == "error_max_budget_usd":
         return failed(f"Stopped after {result.get('total_cost_usd', 'unknown')} USD; the budget is {brief.budget.usd}.")
     if kind != "success" or result.get("is_error"):

@@ -38,6 +38,9 @@ from stretto.state.transaction import Transaction
 NO_AGENT = Usage(input_tokens=0, output_tokens=0, cost_usd=0.0)
 """What checks use: nothing, which is known, so that it must not make the sum of a workflow unknown."""
 
+SENT_BACK = ("conflict", "check_failed")
+"""How a landing ends that another task's stood in the way of."""
+
 
 class _Proven(NamedTuple):
     """An outcome that holds, and the commit of its files; None if it left none."""
@@ -345,7 +348,8 @@ class LocalExecutor:
         landing = await land(workspace, sha, task.task_id, lambda _: self._checks(workspace, task.checks))
         if landing.status == "landed":
             return outcome
-        return outcome.model_copy(update={"status": "failed", "error": landing.log})
+        facts = {**outcome.data, "landing": landing.status}
+        return outcome.model_copy(update={"status": "failed", "error": landing.log, "data": facts})
 
     async def _checks(self, workspace: Workspace, commands: Sequence[str]) -> CheckReport:
         return await run_checks(
@@ -395,6 +399,7 @@ class LocalExecutor:
             "retry_count": number,
             "final": False,
             "usage": outcome.usage.model_dump(mode="json"),
+            **({"landing": outcome.data["landing"]} if outcome.data.get("landing") in SENT_BACK else {}),
         }
         with self._log.write(self._fence) as tx:
             tx.update_attempt(

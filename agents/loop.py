@@ -128,8 +128,8 @@ class _Conversation:
         self._messages: list[BaseMessage] = [SystemMessage(agent.role.prompt), HumanMessage(instructions(brief))]
 
     async def run(self) -> Outcome:
-        limit = self._brief.budget.turns or TURNS
-        most = self._brief.budget.output_tokens or OUTPUT_TOKENS
+        limit = self._brief.budget.turns or TURNS * self._brief.budget.tasks
+        most = self._brief.budget.output_tokens or OUTPUT_TOKENS * self._brief.budget.tasks
         for turn in range(1, limit + 1):
             reply = await self._ask(turn)
             if outcome := await self._act(turn, reply):

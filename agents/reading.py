@@ -22,6 +22,15 @@ async def read(repository: Repository, commit: str, path: str) -> bytes | None:
     return None if ran.code else ran.stdout
 
 
+async def sizes(repository: Repository, commit: str) -> dict[str, int]:
+    """The bytes of each file of the project at a commit, by its path from the project's folder."""
+    place = [f"{repository.prefix}/"] if repository.prefix else []
+    ran = await repository.git.call("ls-tree", "-r", "-l", "-z", "--full-tree", commit, *place)
+    rows = (row.partition("\t") for row in ran.stdout.decode(errors="replace").split("\0") if row)
+    found = {path: meta.split()[3] for meta, _, path in rows}
+    return {posixpath.relpath(p, repository.prefix or "."): int(n) for p, n in found.items() if n.isdecimal()}
+
+
 async def keyed(repository: Repository, since: str, until: str, beginning: str) -> list[str]:
     """The commits after `since` up to `until` whose key begins so, oldest first."""
     return [c.sha for c in await commits.log(repository.git, since, until) if c.key.startswith(beginning)]

@@ -21,12 +21,16 @@ class Frozen(BaseModel):
 
 
 class Budget(Frozen):
-    """Limits of one attempt. None is no limit. `usd` is refused by a runner that cannot tell what its calls cost."""
+    """Limits of one attempt. None is no limit. `usd` is refused by a runner that cannot tell what its calls cost.
+
+    An attempt may be made of several `tasks`: what a runner grants by itself, it grants for each.
+    """
 
     seconds: float | None = Field(default=None, gt=0)
     turns: int | None = Field(default=None, gt=0)
     output_tokens: int | None = Field(default=None, gt=0)
     usd: float | None = Field(default=None, gt=0)
+    tasks: int = Field(default=1, ge=1)
 
 
 class Usage(Frozen):

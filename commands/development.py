@@ -6,7 +6,7 @@ from typing import Any
 from stretto.commands.app import App
 from stretto.commands.invocation import Invocation
 from stretto.commands.launch import launch, new_id, settings_of
-from stretto.commands.options import gates, limits, merge_policy
+from stretto.commands.options import gates, limits, merge_policy, sharing
 from stretto.commands.preview import preview
 from stretto.commands.reply import Reply
 from stretto.graph.recipes import spec_of
@@ -61,4 +61,5 @@ def run(
         first_plan_phase=first_plan_phase,
         complexity=complexity,
     ).model_copy(update={"orchestrated": orchestrated, "within": within})
+    spec = sharing(spec, invocation)
     return preview(spec, invocation, app) if "dry-run" in invocation.flags else launch(spec, invocation, app)

@@ -29,6 +29,7 @@ class End(NamedTuple):
     """A result with what the log knows of the workflow.
 
     `undone` is the command that brings it again, or empty; `spent` what it and what belongs to it used, and its caps.
+    `chosen` is how the tasks of its plan were shared out, if somebody asked.
     """
 
     result: Result
@@ -37,6 +38,7 @@ class End(NamedTuple):
     runner: str
     undone: str
     spent: Mapping[str, Any] = {}
+    chosen: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def name(self) -> str:
@@ -66,6 +68,7 @@ def reply(invocation: Invocation, app: App, result: Result) -> Reply:
         "gate": result.gate or None,
         **result.facts,
         "undone": bool(end.undone),
+        **({"parallel": [dict(c) for c in end.chosen]} if end.chosen else {}),
         "artifacts": list(end.artifacts),
         "elapsed_seconds": seen["elapsed_seconds"],
         "usage": seen["usage"],
@@ -95,7 +98,8 @@ def _end(app: App, result: Result) -> End:
         spent = purse.told(log.database, result.workflow_id, app.clock())
     left = dict.fromkeys(path for event in events for path in _left(event.data))
     runner = next((str(e.data["runner"]) for e in reversed(events) if "runner" in e.data), "")
-    return End(result, fold(events), tuple(left), runner, undone, spent)
+    chosen = tuple(e.data for e in events if e.type == "PARALLELISM_CHOSEN")
+    return End(result, fold(events), tuple(left), runner, undone, spent, chosen)
 
 
 def _left(data: Mapping[str, Any]) -> Iterator[str]:
@@ -162,11 +166,13 @@ def _details(end: End) -> Iterator[str]:
         yield _row("" if number else "left", path)
     if (more := len(end.artifacts) - _SHOWN) > 0:
         yield _row("", f"and {more} more")
+    for event in end.chosen:
+        yield _row("who", str(event["why"]), 700)
     yield _row("took", f"{duration(end.view.elapsed())} · {used(end.view.usage)}")
 
 
-def _row(name: str, text: str) -> str:
-    return f"{name:<11}{one_line(text, 400)}".rstrip()
+def _row(name: str, text: str, most: int = 400) -> str:
+    return f"{name:<11}{one_line(text, most)}".rstrip()
 
 
 def tested(tests: Mapping[str, Any]) -> str:

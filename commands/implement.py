@@ -18,7 +18,7 @@ from stretto.graph.plan_tasks import PlanTasks, tasks
 from stretto.graph.spec import PhaseSpec
 from stretto.state.errors import BadInput
 
-SUPPORTED = TEAM | FLAGS
+SUPPORTED = TEAM | FLAGS | {"parallel"}
 
 
 def handle(invocation: Invocation, app: App) -> Reply:

@@ -60,6 +60,12 @@ async def _in_git(app: App) -> set[str]:
     return await workflows(await open_repository(app.project, app.directory))
 
 
+def chosen_runner(app: App) -> str:
+    """The runner asked for by flag, environment or settings; else the assistant's own; empty if there is none."""
+    text = app.runner or os.environ.get("STRETTO_RUNNER", "") or settings_of(app).runner
+    return text or (HOST if os.environ.get("CLAUDECODE") == "1" else "")
+
+
 def runner_for(app: App, invocation: Invocation, spec: Spec) -> Runner:
     """The runner asked for by flag, environment or settings, recording if that was asked for; else the assistant's own.
 
@@ -68,8 +74,7 @@ def runner_for(app: App, invocation: Invocation, spec: Spec) -> Runner:
     """
     if app.agents:
         return app.agents()
-    text = app.runner or os.environ.get("STRETTO_RUNNER", "") or settings_of(app).runner
-    text = text or (HOST if os.environ.get("CLAUDECODE") == "1" else "")
+    text = chosen_runner(app)
     patience = Patience(spec.limits.patience_seconds)
     if {"wait", "record"} <= invocation.flags.keys():
         raise BadInput(

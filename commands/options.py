@@ -7,7 +7,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from stretto.commands.invocation import Invocation
-from stretto.graph.spec import GATES, Caps, Limits, Merge, Spec, validate
+from stretto.graph.spec import GATES, Asked, Caps, Limits, Merge, Spec, validate
 from stretto.state.errors import BadInput
 from stretto.state.settings import Settings
 from stretto.state.units import seconds
@@ -142,6 +142,31 @@ def _left(text: str) -> tuple[str, int]:
             allowed=(f"1 to {MOST_HELPERS}",),
         )
     return phase, int(number)
+
+
+def sharing(spec: Spec, invocation: Invocation) -> Spec:
+    """The spec with `--parallel`: who does the tasks of its plan.
+
+    Raises:
+        BadInput: It implements nothing, or one agent is to do tracks, each of which has tests of its own.
+    """
+    asked = invocation.flags.get("parallel")
+    if asked is None:
+        return spec
+    implementing = [p for p in spec.phases if p.kind == "implement"]
+    if not implementing:
+        raise BadInput(
+            f"The template {spec.template!r} implements nothing, so there are no tasks to share out.",
+            field="--parallel",
+            next_steps=("Leave --parallel out.",),
+        )
+    if asked == "solo" and any(p.tracks for p in implementing):
+        raise BadInput(
+            "Each track of an orchestrated implementation has tests of its own; one agent cannot do them in one go.",
+            field="--parallel",
+            allowed=("auto", "serial", "parallel"),
+        )
+    return spec.model_copy(update={"parallel": cast("Asked", asked)})
 
 
 def merge_policy(invocation: Invocation, settings: Settings) -> Merge:

@@ -6,7 +6,16 @@ from typing import cast
 from stretto.commands.app import EVERYWHERE, App, require_supported
 from stretto.commands.invocation import Invocation
 from stretto.commands.launch import launch, new_id, relaunch, settings_of
-from stretto.commands.options import LIMIT_FLAGS, TEAM, changed_limits, gates, leaving, limits, merge_policy
+from stretto.commands.options import (
+    LIMIT_FLAGS,
+    TEAM,
+    changed_limits,
+    gates,
+    leaving,
+    limits,
+    merge_policy,
+    sharing,
+)
 from stretto.commands.reply import Reply
 from stretto.commands.workflows import UNDONE, find
 from stretto.graph.entry import Answer
@@ -26,6 +35,7 @@ STARTING = TEAM | {
     "strategy",
     "recovery-mode",
     "leave",
+    "parallel",
 }
 SUPPORTED = STARTING | {"validation", "test-mode"}
 """With those of finalize-workflow and of a rehearsal."""
@@ -57,7 +67,7 @@ def handle(invocation: Invocation, app: App) -> Reply:
         return _resume(invocation, app)
     if {"approve", "reject"} & invocation.flags.keys():
         raise BadInput("--approve and --reject answer a gate: name the workflow with --resume ID.", field="--resume")
-    spec = spec_for(invocation, app)
+    spec = sharing(spec_for(invocation, app), invocation)
     if "leave" in invocation.flags:
         spec = leaving(spec, invocation)
     spec = _recovering(spec, invocation, app)

@@ -12,6 +12,7 @@ PRIORITIES = ("critical", "high", "medium", "low")
 GATES = ("plan", "merge")
 MERGES = ("auto", "ask", "never")
 DURABILITIES = ("power", "process")
+PARALLEL = ("auto", "solo", "serial", "parallel")
 
 _SWITCH, _TEXT, _INT, _ID, _LIST, _PATH = (
     Flag("switch"),
@@ -81,6 +82,7 @@ _ORCHESTRATE = _command(
         **_RUN,
         **_switches("approve complex recovery-mode test-mode"),
         "leave": _LIST,
+        "parallel": Flag("choice", PARALLEL),
         "template": _TEXT,
         "priority": _PRIORITY,
         "resume": _ID,
@@ -273,6 +275,7 @@ _DEVELOPMENT = (
             "resource-coordination": _ADAPTIVE,
             "resource-allocation": _TEXT,
             "monitoring": _LEVELS,
+            "parallel": Flag("choice", PARALLEL),
         },
         plain=Shape(words=(Slot("plan", "path"), Slot("phase"))),
     ),

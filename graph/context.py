@@ -31,7 +31,7 @@ class Run:
 
     `date` is the day on which the workflow began, so that a resumed run writes the same files; `expect` tells how many
     seconds a task is expected to take; `only` names the phase after which this invocation stops; `capacity` is how much
-    there is of everything unless somebody chose otherwise.
+    there is of everything unless somebody chose otherwise; `turns` is the place of tasks that are done one at a time.
     """
 
     spec: Spec
@@ -47,6 +47,7 @@ class Run:
     expect: Callable[[Task], float] = one_second
     capacity: Mapping[str, float] = field(default_factory=dict[str, float])
     tails: dict[str, float] = field(default_factory=dict[str, float])
+    turns: Slots = field(default_factory=lambda: Slots(1))
 
     @property
     def workflow_id(self) -> str:

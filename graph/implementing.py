@@ -7,6 +7,7 @@ from stretto.agents import reading
 from stretto.agents.data import DebuggerData, PlannedTask
 from stretto.agents.squash import Group
 from stretto.agents.task import Task
+from stretto.graph import advising, solo
 from stretto.graph.channels import step_key, tasks_of
 from stretto.graph.committing import base, shorten, text
 from stretto.graph.context import Fact, Step
@@ -25,7 +26,7 @@ class Implementing:
         """What is to be done in this generation, in the order of the plan."""
         if step.number > 1:
             return with_tests(step, after_debugging(step))
-        specs = step.phase.tasks or await self._planned(step)
+        specs = await advising.chosen(step, step.phase.tasks or await self._planned(step))
         return with_tests(step, [as_task(step, s, inputs=artifacts(step)) for s in specs])
 
     async def _planned(self, step: Step) -> Sequence[TaskSpec]:
@@ -37,6 +38,8 @@ class Implementing:
         work = [t for t in tasks if t.prompt]
         names = [t.name for t in step.phase.tracks]
         at_once = sum(not t.after for t in step.phase.tracks or work)
+        if advising.mode_of(step.run, step.phase.name) == "serial":
+            at_once = 1
         data = {"parallel_tracks": at_once, "tasks": len(work), **({"tracks": names} if names else {})}
         return (Fact("IMPLEMENTATION_STARTED", step.phase.name, data),)
 
@@ -159,6 +162,10 @@ async def _groups(step: Step) -> AsyncIterator[Group]:
         yield Group(message=shorten(_fix(step)), key=f"{key}/cures", tasks=frozenset(map(done.pop, cures)))
     path = plan_path(step)
     body = await text(step, path, at_head=True) if path else None
+    bundle = advising.bundled(step.run, step.phase.name)
+    if body and bundle and done:
+        yield solo.group(body, path, bundle, done.values(), f"{key}/{solo.NAME}")
+        return
     for phase in parse(body).phases if body else ():
         mine = {t.id for t in phase.tasks} & done.keys()
         if not mine or body is None:

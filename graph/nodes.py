@@ -6,6 +6,7 @@ keyed.
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -13,7 +14,7 @@ from langgraph.types import Send, interrupt
 
 from stretto.agents.executor import Drained, Pending
 from stretto.agents.task import Outcome, Task, failed
-from stretto.graph import track_running
+from stretto.graph import advising, track_running
 from stretto.graph.channels import Json, State, generation, step_key, stored
 from stretto.graph.context import Fact, Run, Step, tails_of
 from stretto.graph.spec import PhaseSpec, TaskSpec
@@ -91,10 +92,16 @@ async def _execute(run: Run, mine: Task) -> Outcome:
     if broken := [name for name, outcome in inputs.items() if outcome.status != "completed"]:
         return _told(run, mine, failed(f"not started, since {', '.join(broken)} failed"))
     await track_running.enter(run, mine)
-    async with run.slots.slot(math.inf if run.executor.ahead(mine) else run.tails.get(mine.task_id, 0.0)):
+    tail = math.inf if run.executor.ahead(mine) else run.tails.get(mine.task_id, 0.0)
+    async with _turn(run, mine, tail), run.slots.slot(tail):
         if run.board.draining:
             raise Drained
         return _told(run, mine, await run.executor.run(mine, inputs))
+
+
+def _turn(run: Run, mine: Task, tail: float) -> AbstractAsyncContextManager[None]:
+    """A task's turn, where the tasks of its phase are done one at a time; where they are not, it is always its turn."""
+    return nullcontext() if advising.mode_of(run, mine.phase) in (None, "parallel") else run.turns.slot(tail)
 
 
 def _told(run: Run, mine: Task, outcome: Outcome) -> Outcome:

@@ -6,6 +6,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypedDict
 
+from stretto.graph.advice import Advice, told
 from stretto.graph.analyze import Analysis
 from stretto.graph.estimate import Amount, Estimate, PhaseEstimate
 from stretto.graph.mermaid import mermaid
@@ -61,14 +62,23 @@ class DryRun(TypedDict):
     conflicts: ConflictRows
     estimate: dict[str, Any]
     would_write: list[dict[str, str]]
+    advice: list[dict[str, Any]]
     warnings: list[str]
     mermaid: str
 
 
 def dry_run(
-    spec: Spec, analysis: Analysis, estimate: Estimate, conflicts: Sequence[Conflict], warnings: Sequence[str]
+    spec: Spec,
+    analysis: Analysis,
+    estimate: Estimate,
+    conflicts: Sequence[Conflict],
+    warnings: Sequence[str],
+    advice: Sequence[tuple[PhaseSpec, Advice, bool]] = (),
 ) -> DryRun:
-    """The report on a valid spec. `conflicts` are those of tasks that are known; `warnings` the caller's own."""
+    """The report on a valid spec. `conflicts` are those of tasks that are known; `warnings` the caller's own.
+
+    `advice` is who is to do the tasks of a phase, and whether those are assumed; see `graph.advising.foreseen`.
+    """
     expected = {phase.name: phase for phase in estimate.phases}
     leads = waits(spec)
     return DryRun(
@@ -89,6 +99,7 @@ def dry_run(
         conflicts=_conflicts(spec, expected, conflicts),
         estimate=_estimate(estimate),
         would_write=list(_would_write(spec)),
+        advice=[{"phase": phase.name, "assumed": assumed, **told(one)} for phase, one, assumed in advice],
         warnings=list(warnings),
         mermaid=mermaid(spec),
     )
@@ -184,6 +195,7 @@ def render(report: DryRun) -> str:
         ("Phases", *_phase_lines(report)),
         ("Write conflicts", *_conflict_lines(report["conflicts"])),
         ("Estimate", *_estimate_lines(report["estimate"])),
+        ("Who does it", *_advice_lines(report["advice"])),
         ("Would write", *(f"{row['where']}: {row['what']}" for row in report["would_write"])),
         ("Warnings", *report["warnings"]),
     )
@@ -249,6 +261,12 @@ def _estimate_lines(estimate: Mapping[str, Any]) -> Iterator[str]:
     yield f"money  {_shown(estimate['money_usd'], _dollars)}"
     for assumption in estimate["assumptions"]:
         yield f"- {assumption}"
+
+
+def _advice_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for row in rows:
+        guessed = " As the tasks are not planned yet, it is decided when they are." if row["assumed"] else ""
+        yield f"{row['phase']}: {row['why']}{guessed}"
 
 
 def _shown(amount: Mapping[str, Any] | None, unit: Any) -> str:

@@ -18,6 +18,7 @@ from stretto.state.ids import task_id, workflow_id
 Kind = Literal["research", "plan", "implement", "test", "debug", "document", "review"]
 Priority = Literal["critical", "high", "medium", "low"]
 Merge = Literal["auto", "ask", "never"]
+Asked = Literal["", "auto", "solo", "serial", "parallel"]
 GATES = ("plan", "merge")
 
 overlap = paths.overlap
@@ -126,6 +127,7 @@ class Spec(Frozen):
     `leave` names phases that are left to other commands: the workflow stops there until one brings their tasks.
     `left_to` tells how many agents those have for a phase, where somebody said so.
     `within` is the workflow that it belongs to, whose caps hold for it, too.
+    `parallel` is who does a plan, see `graph.advice`; empty is several agents at once, without a word.
     """
 
     workflow_id: str
@@ -146,6 +148,7 @@ class Spec(Frozen):
     left_to: dict[str, int] = Field(default_factory=dict)
     orchestrated: Orchestrated | None = None
     within: str = ""
+    parallel: Asked = ""
 
     def phase(self, name: str) -> PhaseSpec:
         """The phase of this name. KeyError if there is none."""

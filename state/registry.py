@@ -31,12 +31,13 @@ OWN = frozenset(
         "DEPENDENCIES_VALIDATED",
         "MODEL_CHANGED",
         "BATCH_DELIVERED",
+        "PARALLELISM_CHOSEN",
     }
 )
 """What only we tell: a person's word to an agent at work; that an outcome was kept and holds here, or is no good; a
 choice that commands go by from now on; that resources are asked for, and that they are kept for a time to come; that
-what a workflow depends on was looked at; that another model stands in; that a subscriber was handed events, how many
-and how long they had waited."""
+what a workflow depends on was looked at; that another model stands in; how the tasks of a plan are shared out, and
+why; that a subscriber was handed events, how many and how long they had waited."""
 TYPES = frozenset(_TYPES.split()) | {f"{s}_{end}" for s in STAGES for end in ("STARTED", "COMPLETED", "FAILED")} | OWN
 
 ALIASES = {
@@ -71,6 +72,7 @@ TASK_REUSED task_id agent_id key
 CACHE_REFUSED task_id key reason
 MODEL_CHANGED task_id old new reason
 SETTINGS_CHANGED name version value
+PARALLELISM_CHOSEN mode why
 METRICS_RECORDED metrics
 AGENT_ALLOCATED agent_id role
 AGENT_DEALLOCATED agent_id reason
