@@ -11,7 +11,7 @@ from stretto.graph.mode_cost import Cost, Figures, Work, at_once, in_order, in_s
 from stretto.graph.spec import Asked
 
 Mode = Literal["solo", "serial", "parallel"]
-MODES: Final[tuple[Mode, ...]] = ("solo", "serial", "parallel")
+MODES: tuple[Mode, ...] = ("solo", "serial", "parallel")
 """From the plainest on: of two that cost the same, the plainer one is chosen."""
 LARGEST_CONTEXT: Final = 150_000
 """Tokens beyond which one conversation is not advised: context windows of 200,000 are common, and it grows by guess."""
@@ -40,6 +40,7 @@ def advise(
     works: Sequence[Work],
     *,
     slots: int,
+    attempts: int,
     figures: Figures,
     asked: Asked = "auto",
     basis: str = DEFAULTS,
@@ -58,7 +59,10 @@ def advise(
     excluded = dict(without or {})
     if costs["solo"].context > LARGEST_CONTEXT:
         excluded.setdefault("solo", f"one conversation would come to {costs['solo'].context:,.0f} tokens of context")
-    open_ = [mode for mode in MODES if mode not in excluded]
+    if costs["parallel"].again > attempts - 1:
+        times = f"{costs['parallel'].again:.1f} times"
+        excluded.setdefault("parallel", f"a task would be sent back {times}, and it has {attempts} attempts")
+    open_: list[Mode] = [mode for mode in MODES if mode not in excluded]
     cheapest = min(open_, key=lambda m: costs[m].weight(figures.resent))
     mode = cheapest if asked == "" or asked == "auto" else asked
     broad, chain = width(ready)
@@ -93,7 +97,7 @@ def why(advice: Advice) -> str:
 
 
 def _prices(advice: Advice) -> str:
-    shown = [m for m in MODES if m not in advice.excluded or m == advice.mode]
+    shown: list[Mode] = [m for m in MODES if m not in advice.excluded or m == advice.mode]
     return "; ".join(f"{m} {advice.costs[m].tokens / 1000:,.0f}k tokens, {_span(advice.costs[m])}" for m in shown)
 
 

@@ -63,6 +63,7 @@ def advised(
     return advise(
         works(specs, sizes),
         slots=spec.limits.agents,
+        attempts=spec.limits.attempts,
         figures=figures,
         asked=spec.parallel,
         basis=basis,

@@ -15,7 +15,7 @@ from stretto.graph.schedule import simulate
 
 FIXED: Final = 1_600
 """Tokens that every conversation begins with: the role, its tools and their schemas."""
-CALL, ANSWER, FINISH = 40, 60, 80
+CALL, ANSWER, FINISH = 40, 25, 80
 """Tokens of a call that reads, of a tool's short answer, and of the result."""
 LATENCY, SPEED = 3.0, 50.0
 """Seconds until a model begins to answer, and the output tokens of a second after that."""
@@ -41,29 +41,35 @@ class Figures(NamedTuple):
 
     `turns` of work and `output` tokens a turn, for each path that a task writes; `pace`, how many times the seconds of
     the model a task takes; `slips`, the share of attempts that fail for a reason of their own; and how likely the later
-    of two tasks at work at once is sent back: `blind`, since one of them does not say what it writes; `stale`, since
+    of two tasks at work at once is sent back: `near`, since one does not say what it writes and both read the same;
+    `blind`, since one does not say it; `stale`, since
     one reads what the other writes; `apart`, for want of any such reason. `resent` is what a token of input costs that
     was sent a turn before, beside one that is new: a tenth where the provider keeps what it was sent, else 1.
     """
 
-    turns: float = 5.0
+    turns: float = 4.0
     output: float = 200.0
     pace: float = 1.0
-    slips: float = 0.06
-    blind: float = 0.35
-    stale: float = 0.6
+    slips: float = 0.04
+    near: float = 0.7
+    blind: float = 0.0
+    stale: float = 0.7
     apart: float = 0.0
     resent: float = 0.1
 
 
 class Cost(NamedTuple):
-    """Tokens and seconds, and the largest context that one conversation comes to. `resent` is a part of `input`."""
+    """Tokens and seconds, and the largest context that one conversation comes to. `resent` is a part of `input`.
+
+    `again` is how often the unluckiest task is expected to be sent back.
+    """
 
     input: float
     resent: float
     output: float
     seconds: float
     context: float = 0.0
+    again: float = 0.0
 
     @property
     def tokens(self) -> float:
@@ -122,7 +128,8 @@ def at_once(works: Sequence[Work], figures: Figures, slots: int) -> Cost:
     again = redone(works, figures, slots, [c.seconds for c in each])
     each = [c.times(1 + again[w.name]) for w, c in zip(works, each, strict=True)]
     seconds = {w.name: c.seconds for w, c in zip(works, each, strict=True)}
-    return _sum(each, simulate(seconds, {w.name: w.needs for w in works}, slots).makespan)
+    together = _sum(each, simulate(seconds, {w.name: w.needs for w in works}, slots).makespan)
+    return together._replace(again=max(again.values(), default=0.0))
 
 
 def redone(works: Sequence[Work], figures: Figures, slots: int, seconds: Sequence[float]) -> dict[str, float]:
@@ -141,9 +148,13 @@ def redone(works: Sequence[Work], figures: Figures, slots: int, seconds: Sequenc
 def risk(one: Work, two: Work, figures: Figures) -> float:
     """How likely the later of two tasks at work at once is sent back."""
     if not (one.writes and two.writes):
-        return figures.blind
+        return figures.near if any(overlap(a, b) for a in _places(one) for b in _places(two)) else figures.blind
     pairs = [(w, r) for w in one.writes for r in two.reads] + [(w, r) for w in two.writes for r in one.reads]
     return figures.stale if any(overlap(w, r) for w, r in pairs) else figures.apart
+
+
+def _places(work: Work) -> tuple[str, ...]:
+    return (*work.reads, *work.writes)
 
 
 def width(works: Sequence[Work]) -> tuple[int, int]:
