@@ -216,7 +216,7 @@ _DEEPEST = 40
 
 
 def _args(used: Used) -> Facts | str:
-    return facts(used.args) if isinstance(used.args, dict) else word(used.args)
+    return facts(used.args) if type(used.args) is dict else word(used.args)
 
 
 def _messages(spoken: Spoken, turn: int) -> list[BaseMessage]:

@@ -8,7 +8,7 @@ from stretto.commands.app import App
 from stretto.commands.coordinating import default_capacity, writing
 from stretto.commands.fields import Fields
 from stretto.commands.invocation import Invocation
-from stretto.commands.progress_aggregator import body, reply_of, see
+from stretto.commands.progress_aggregator import reply_of, see
 from stretto.commands.progress_words import percent
 from stretto.commands.reply import Reply
 from stretto.graph import admission
@@ -23,10 +23,8 @@ _MOST = 200
 
 
 def milestone_tracking(invocation: Invocation, app: App) -> Reply:
-    """`'{"milestones": [{"name": "beta", "target": "2026-12-01", "workflows": ["a_001"]}]}'`; or how they stand."""
-    fields = body(invocation)
-    asked = fields.read("milestones", _milestones, None)
-    fields.close()
+    """`'[{"name": "beta", "target": "2026-12-01", "workflows": ["a_001"]}]'` sets them; without it, how they stand."""
+    asked = _milestones(invocation.json[0]) if invocation.json else None
     wrote: tuple[str, ...] = ()
     if asked is not None:
         with writing(app) as desk:
@@ -35,18 +33,18 @@ def milestone_tracking(invocation: Invocation, app: App) -> Reply:
     found = _stand(app)
     lines = [_line(one) for one in found] or ["No milestone was set."]
     result = {"milestones": [_told(one) for one in found]}
-    example = '{"milestones": [{"name": "beta", "target": "2026-12-01", "workflows": ["ID"]}]}'
+    example = '[{"name": "beta", "target": "2026-12-01", "workflows": ["ID"]}]'
     steps = () if found else (f"stretto progress-aggregator milestone-tracking '{example}'",)
     return reply_of(invocation, lines, result, steps)._replace(events=wrote)
 
 
-def _milestones(value: object, field: str) -> list[Milestone] | None:
+def _milestones(value: object) -> list[Milestone]:
     if not isinstance(value, list) or len(cast("list[object]", value)) > _MOST:
-        raise BadInput(f"{field} must be a list of at most {_MOST}.", field=field, allowed=("[{…}]",))
-    found = [_milestone(item, f"{field}[{i}]") for i, item in enumerate(cast("list[object]", value))]
+        raise BadInput(f"The milestones must be a list of at most {_MOST}.", field="json", allowed=("[{…}]",))
+    found = [_milestone(item, f"[{i}]") for i, item in enumerate(cast("list[object]", value))]
     names = [one.name for one in found]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise BadInput(f"{twice!r} is there twice.", field=field)
+        raise BadInput(f"{twice!r} is there twice.", field="name")
     return found
 
 

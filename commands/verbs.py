@@ -8,10 +8,16 @@ from types import SimpleNamespace
 
 from stretto.commands.app import App
 from stretto.commands.doors import folder
+from stretto.commands.grammar import Flag
 from stretto.commands.help import ORDER_REPORT, VERB_HELP
 from stretto.commands.reply import Reply
 from stretto.commands.verb_line import LIST, NUMBER, SWITCH, TEXT, Form, Wrong, read
 from stretto.state.errors import BadInput
+
+
+def _all(names: str, kind: Flag) -> dict[str, Flag]:
+    return dict.fromkeys(names.split(), kind)
+
 
 _ON_WORKFLOW, _ON_ORDER = Form(("workflow",)), Form(("order",))
 _FORMS = {
@@ -39,9 +45,11 @@ _FORMS = {
     "doctor": Form(),
     "cassette": Form(
         ("operation",),
-        dict.fromkeys(("runner", "template", "output", "task"), TEXT)
-        | dict.fromkeys(("attempts", "max-agents"), NUMBER)
-        | dict.fromkeys(("force", "strict", "lenient", "hash", "keep", "in-place"), SWITCH),
+        {
+            **_all("runner template output task", TEXT),
+            **_all("attempts max-agents", NUMBER),
+            **_all("force strict lenient hash keep in-place", SWITCH),
+        },
         optional=True,
         rest="files",
     ),

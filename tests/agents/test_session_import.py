@@ -233,7 +233,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     if isinstance(value, dict):
         inside = list(cast("dict[str, Any]", value).items())
     elif isinstance(value, list):
-        inside = list(enumerate(cast("list[Any]", value)))
+        inside = list(enumerate(value))
     return [at, *(place for key, item in inside for place in places(item, (*at, key)))]
 
 

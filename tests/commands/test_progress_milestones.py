@@ -1,5 +1,6 @@
 """/progress-aggregator milestone-tracking: a date is at risk exactly when the expected end passes it."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,7 @@ def at(seconds: float) -> str:
 
 
 def track(world: Clocked, *milestones: dict[str, Any]) -> Reply:
-    body = {"milestones": list(milestones)} if milestones else {}
-    return world.run("progress-aggregator", "milestone-tracking", **body)
+    return world.run("progress-aggregator", "milestone-tracking", *([json.dumps(milestones)] if milestones else []))
 
 
 def beta(seconds: float, *workflows: str) -> dict[str, Any]:
@@ -103,13 +103,13 @@ def test_what_past_phases_took_decides_where_nobody_said_anything(world: Clocked
 @pytest.mark.parametrize(
     ("milestone", "field"),
     [
-        ({"target": "2099-01-01", "workflows": ["a_001"]}, "milestones[0].name"),
-        ({"name": "x", "workflows": ["a_001"]}, "milestones[0].target"),
-        ({"name": "x", "target": "2099-01-01", "workflows": []}, "milestones[0].workflows"),
-        ({"name": "x", "target": "someday", "workflows": ["a_001"]}, "milestones[0].target"),
-        ({"name": "x", "target": 5, "workflows": ["a_001"]}, "milestones[0].target"),
-        ({"name": "x", "target": "2099-01-01", "workflows": ["../a"]}, "milestones[0].workflows[0]"),
-        ({"name": "x", "target": "2099-01-01", "workflows": ["a_001"], "risk": 1}, "milestones[0].risk"),
+        ({"target": "2099-01-01", "workflows": ["a_001"]}, "[0].name"),
+        ({"name": "x", "workflows": ["a_001"]}, "[0].target"),
+        ({"name": "x", "target": "2099-01-01", "workflows": []}, "[0].workflows"),
+        ({"name": "x", "target": "someday", "workflows": ["a_001"]}, "[0].target"),
+        ({"name": "x", "target": 5, "workflows": ["a_001"]}, "[0].target"),
+        ({"name": "x", "target": "2099-01-01", "workflows": ["../a"]}, "[0].workflows[0]"),
+        ({"name": "x", "target": "2099-01-01", "workflows": ["a_001"], "risk": 1}, "[0].risk"),
     ],
 )
 def test_what_is_no_milestone_is_refused_by_its_field(world: Clocked, milestone: dict[str, Any], field: str) -> None:
