@@ -7,6 +7,8 @@ while in its own worktree and leaves a file, which is proven and landed as every
 
 import shlex
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -27,7 +29,9 @@ LENGTH: Final = 10
 """Tasks of the long chain."""
 WORK_SECONDS: Final = 0.4
 LIMIT_SECONDS: Final = 0.9
-"""After which an agent that says nothing is given up."""
+"""After which the agent is given up that is struck by a cut, and says nothing."""
+PATIENT_SECONDS: Final = 10.0
+"""After which any other is: longer than a busy machine lets it take."""
 SHORT: Final = {0.7: 2, 0.85: 6}
 """Tasks of the short chain, by the load that they keep below; git and the proofs add to what tasks take."""
 VICTIM: Final = "a04"
@@ -36,24 +40,28 @@ _AGENT = Path(__file__).with_name("fault_agent.py")
 
 
 class Span(NamedTuple):
-    """What a run took: seconds from the first task's start to the last one's end, and the share of the slots used."""
+    """What a run took: seconds from the first task's start to the last one's end, and the share of the slots used.
+
+    `links` are the seconds of each task of the long chain, in its order: from the end of the one before to its own.
+    """
 
     makespan: float
     load: float
+    links: tuple[float, ...]
 
 
 class Workload:
     """One run, in an empty folder."""
 
-    def __init__(self, root: Path, load: float, limit: float = LIMIT_SECONDS) -> None:
-        self.spec = _spec(load, limit)
+    def __init__(self, root: Path, spec: Spec) -> None:
+        self.spec = spec
         self.project, self.store, self.signs = root / "project", root / "store", root / "signs"
         self.signs.mkdir(parents=True)
 
     async def run(self) -> str:
         """Run to its end; how it ended."""
-        await commit(self.project, {"README.md": "# scratch\n"})
-        words = (sys.executable, "-I", "-S", str(_AGENT), str(self.signs), str(WORK_SECONDS))
+        await self.prepare()
+        words = self.agent()
         result = await start(
             self.spec,
             project=self.project,
@@ -63,6 +71,14 @@ class Workload:
             durability="process",
         )
         return result.status
+
+    async def prepare(self) -> None:
+        """Make its project."""
+        await commit(self.project, {"README.md": "# scratch\n"})
+
+    def agent(self) -> tuple[str, ...]:
+        """The program that does a task."""
+        return (sys.executable, "-I", "-S", str(_AGENT), str(self.signs), str(WORK_SECONDS))
 
     def hold(self) -> None:
         """Let the victim's first attempt go no further than its beginning."""
@@ -92,7 +108,10 @@ class Workload:
         ended = {e.data["task_id"]: moment(e.timestamp) for e in events if e.type == "TASK_COMPLETED"}
         whole = max(ended.values()) - min(began.values())
         busy = sum(end - began[task] for task, end in ended.items())
-        return Span(whole, busy / (SLOTS * whole))
+        ids = [f"{PHASE}/{one}" for one in chain_ids("a", LENGTH)]
+        ends = [ended[one] for one in ids if one in ended]
+        links = tuple(end - before for before, end in pairwise([began[ids[0]], *ends]))
+        return Span(whole, busy / (SLOTS * whole), links)
 
     def told(self, *kinds: str) -> list[Event]:
         """The events of these types about the victim."""
@@ -109,9 +128,14 @@ class Workload:
         return await Git(self.project).line("rev-parse", f"refs/heads/stretto/{WORKFLOW}:src")
 
 
-def _spec(load: float, limit: float) -> Spec:
-    tasks = [*_chain("a", LENGTH, limit), *_chain("b", SHORT[load], limit)]
-    limits = Limits(agents=SLOTS, attempts=4, debug_rounds=0, task_seconds=limit)
+def usual(load: float, limit: float = PATIENT_SECONDS) -> Spec:
+    """The two chains that keep below a load; the victim is given up after `limit` seconds."""
+    return spec_of([*_chain("a", LENGTH, limit), *_chain("b", SHORT[load], limit)])
+
+
+def spec_of(tasks: Sequence[TaskSpec]) -> Spec:
+    """A workflow of these tasks."""
+    limits = Limits(agents=SLOTS, attempts=4, debug_rounds=0, task_seconds=PATIENT_SECONDS)
     phase = PhaseSpec(name=PHASE, kind="implement", tasks=tuple(tasks))
     return validate(
         Spec(
@@ -127,17 +151,24 @@ def _spec(load: float, limit: float) -> Spec:
     )
 
 
+def chain_ids(name: str, length: int) -> list[str]:
+    """The tasks of a chain."""
+    return [f"{name}{number:02d}" for number in range(length)]
+
+
 def _chain(name: str, length: int, limit: float) -> list[TaskSpec]:
-    ids = [f"{name}{number:02d}" for number in range(length)]
-    return [
-        TaskSpec(
-            id=one,
-            title=f"Write {one}",
-            role="implementer",
-            prompt=f"Write {one}.",
-            writes=(f"src/{one}.txt",),
-            depends_on=(before,) if before else (),
-            budget=Budget(seconds=limit),
-        )
-        for one, before in zip(ids, ["", *ids], strict=False)
-    ]
+    ids = chain_ids(name, length)
+    return [task(one, before, limit) for one, before in zip(ids, ["", *ids], strict=False)]
+
+
+def task(name: str, before: str, limit: float) -> TaskSpec:
+    """A task that leaves one file, after another task or at once. `limit` is the victim's."""
+    return TaskSpec(
+        id=name,
+        title=f"Write {name}",
+        role="implementer",
+        prompt=f"Write {name}.",
+        writes=(f"src/{name}.txt",),
+        depends_on=(before,) if before else (),
+        budget=Budget(seconds=limit if name == VICTIM else PATIENT_SECONDS),
+    )

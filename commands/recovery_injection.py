@@ -3,7 +3,8 @@
     agent_failure         the process of an agent is killed at its work, by SIGKILL
     resource_exhaustion   all that the pool has is granted; a request on top waits until something is given back
     network_partition     the process of an agent is stopped, by SIGSTOP: it lives, and nothing of it reaches the hub,
-                          which gives its work to another when its time is over
+                          which gives its work to another when its time is over; beside it one that works on an order
+                          is cut off and heard again, too late (`fault_late`)
 
 Each befalls a workload of its own (`fault_workload`), in the middle of its longest chain, where nothing hides the lost
 time; beside them, at the same time and on the same machine, runs one that nothing befalls. The impact says how long a
@@ -15,18 +16,22 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
+from stretto.commands.fault_figures import Injected, longer, machine_load
+from stretto.commands.fault_late import Late, late_report, seen
 from stretto.commands.fault_workload import (
     LENGTH,
     LIMIT_SECONDS,
+    PATIENT_SECONDS,
     SLOTS,
     WORK_SECONDS,
     WORKFLOW,
     Span,
     Workload,
+    usual,
 )
 from stretto.graph import admission
 from stretto.graph.allocating import Request, respond
@@ -43,13 +48,12 @@ MOST: Final = 4
 LOAD, HIGHER = 0.7, 0.85
 GROUND: Final = (
     f"real processes on the wall's clock, in scratch projects: a chain of {LENGTH} tasks of {WORK_SECONDS:g} s on"
-    f" {SLOTS} slots, so one lost attempt is about {1 / LENGTH:.0%}; an agent that says nothing is given up after"
+    f" {SLOTS} slots, so one lost attempt is about {1 / LENGTH:.0%}; an agent that is cut off is given up after"
     f" {LIMIT_SECONDS:g} s"
 )
 """What the figures stand on, for whoever reads them."""
 IMPACTS: Final[Mapping[str, float]] = {"low": 0.2, "medium": 0.4, "high": 0.6, "critical": 0.8}
 """Of the seconds that a task works; of a second, for which the pool is exhausted."""
-_LOOK_SECONDS = 0.01
 
 
 class Fault(NamedTuple):
@@ -72,43 +76,6 @@ class Struck(NamedTuple):
     evidence: str = ""
 
 
-class Injected(NamedTuple):
-    """One fault. Seconds of the wall: `makespan` with it, `undisturbed` beside it without it; `load` is that one's.
-
-    `files_equal`: both left the same files. `higher` is the same at the higher load, None where no time was left.
-    """
-
-    error_type: str
-    impact: str
-    cause: str
-    evidence: str
-    recovered: bool
-    recovery_seconds: float | None
-    made_good_seconds: float | None
-    rows_hash: str
-    replay_hash: str
-    chain_sound: bool
-    files_equal: bool
-    load: float
-    makespan: float
-    undisturbed: float
-    higher: Mapping[str, Any] | None = None
-
-    @property
-    def consistent(self) -> bool:
-        """Whether the rows are what a replay of the log gives, and the files what they would have been."""
-        return self.rows_hash == self.replay_hash and self.chain_sound and self.files_equal
-
-    @property
-    def degradation(self) -> float:
-        """How much longer it took, as a share."""
-        return self.makespan / self.undisturbed - 1
-
-    def told(self) -> dict[str, Any]:
-        """For programs."""
-        return {**self._asdict(), "consistent": self.consistent, "degradation": self.degradation}
-
-
 def inject(faults: Sequence[Fault]) -> list[Injected]:
     """Let all faults happen at the one load, then, if there is time, at the other. Every store is gone afterwards.
 
@@ -125,30 +92,55 @@ def inject(faults: Sequence[Fault]) -> list[Injected]:
                 next_steps=("Try again when the machine has less to do, or with fewer faults.",),
             ) from error
         left = MOST_SECONDS - (time.monotonic() - began)
-        try:
-            higher = asyncio.run(batch(faults, HIGHER, Path(folder) / "higher", left)) if left > 0 else []
-        except (TimeoutError, ProcessLookupError):
-            higher = []
-    return [one._replace(higher=_higher(other)) for one, other in zip(found, higher, strict=True)] if higher else found
+        higher, late = asyncio.run(_beside(faults, Path(folder), left))
+    if higher:
+        found = [one._replace(higher=_higher(other)) for one, other in zip(found, higher, strict=True)]
+    return [one._replace(late=late) if one.error_type == "network_partition" else one for one in found]
+
+
+async def _beside(faults: Sequence[Fault], folder: Path, seconds: float) -> tuple[list[Injected] | None, Late | None]:
+    """What is told and not judged by its time: the higher load, and a report after a cut. As far as time allows."""
+    higher = asyncio.create_task(_if_time(batch(faults, HIGHER, folder / "higher", seconds), seconds))
+    cut = any(fault.error_type == "network_partition" for fault in faults)
+    late = await _if_time(late_report(folder / "late"), seconds) if cut else None
+    return await higher, late
+
+
+async def _if_time(work: Coroutine[Any, Any, T], seconds: float) -> T | None:
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except (TimeoutError, ProcessLookupError):
+        return None
 
 
 def _higher(one: Injected) -> dict[str, Any]:
-    names = ("load", "makespan", "undisturbed", "recovered", "recovery_seconds", "consistent", "degradation")
+    names = (
+        "load",
+        "makespan",
+        "undisturbed",
+        "recovered",
+        "recovery_seconds",
+        "consistent",
+        "degradation",
+        "interval",
+    )
     return {name: one.told()[name] for name in names}
 
 
 async def batch(faults: Sequence[Fault], load: float, folder: Path, seconds: float) -> list[Injected]:
     """A workload for each fault and one for none, all at once."""
+    busy = machine_load()
     async with asyncio.timeout(seconds):
-        calm = Workload(folder / "calm", load)
-        runs = [Workload(folder / str(n), load, _LIMITS[f.error_type]) for n, f in enumerate(faults)]
+        calm = Workload(folder / "calm", usual(load))
+        runs = [Workload(folder / str(n), usual(load, _LIMITS[f.error_type])) for n, f in enumerate(faults)]
         for run in runs:
             run.hold()
         going = asyncio.gather(*map(_befallen, faults, runs))
         ended = (await asyncio.gather(going, calm.run()))[0]
         files = await asyncio.gather(calm.files(), *(run.files() for run in runs))
     return [
-        _measured(fault, run, hit, calm.span(), same=files[0] == left)
+        _measured(fault, run, hit, calm.span(), busy, same=files[0] == left)
         for fault, run, hit, left in zip(faults, runs, ended, files[1:], strict=True)
     ]
 
@@ -162,8 +154,10 @@ async def _befallen(fault: Fault, run: Workload) -> Struck:
         strike.cancel()
 
 
-def _measured(fault: Fault, run: Workload, hit: Struck, calm: Span, *, same: bool) -> Injected:
+def _measured(fault: Fault, run: Workload, hit: Struck, calm: Span, busy: float, *, same: bool) -> Injected:
     rows, replay, sound = run.hashes()
+    span = run.span()
+    more = longer(span, calm)
     return Injected(
         error_type=fault.error_type,
         impact=fault.impact,
@@ -177,8 +171,12 @@ def _measured(fault: Fault, run: Workload, hit: Struck, calm: Span, *, same: boo
         chain_sound=sound,
         files_equal=same,
         load=calm.load,
-        makespan=run.span().makespan,
+        makespan=span.makespan,
         undisturbed=calm.makespan,
+        degradation=more.share if more else None,
+        interval=(more.low, more.high) if more else None,
+        pairs=more.pairs if more else 0,
+        machine_load=busy,
     )
 
 
@@ -187,16 +185,16 @@ def _measured(fault: Fault, run: Workload, hit: Struck, calm: Span, *, same: boo
 
 async def _struck(fault: Fault, run: Workload) -> Struck:
     """Wait until the victim is at work, strike, and wait until its work is done."""
-    pid = await _seen(lambda: run.pid(1))
+    pid = await seen(lambda: run.pid(1))
     share = IMPACTS[fault.impact]
     if fault.error_type == "resource_exhaustion":
         return await _exhausted(run, share)
     await asyncio.sleep(share * WORK_SECONDS)
     came = time.time()
     os.kill(pid, signal.SIGKILL if fault.error_type == "agent_failure" else signal.SIGSTOP)
-    await _seen(lambda: run.pid(2))
+    await seen(lambda: run.pid(2))
     again = time.time()
-    done = await _seen(lambda: next((e for e in run.told("TASK_COMPLETED")), None))
+    done = await seen(lambda: next((e for e in run.told("TASK_COMPLETED")), None))
     lost = run.told("TASK_FAILED")[0]
     return Struck(again - came, moment(done.timestamp) - came, kind_of(lost), f"event {lost.seq}: {words(lost)}")
 
@@ -214,10 +212,10 @@ async def _exhausted(run: Workload, seconds: float) -> Struck:
         with log.write() as tx:
             allocation.release(tx, others, "done")
             admission.admit(tx, limits, log.now())
-        mine = await _seen(lambda: next((a for a in log.allocations(WORKFLOW, live=True) if a.state == "active"), None))
+        mine = await seen(lambda: next((a for a in log.allocations(WORKFLOW, live=True) if a.state == "active"), None))
         again = time.time()
         run.go_on()
-        done = await _seen(lambda: next((e for e in run.told("TASK_COMPLETED")), None))
+        done = await seen(lambda: next((e for e in run.told("TASK_COMPLETED")), None))
         with log.write() as tx:
             allocation.release(tx, mine, "done")
         asked = next(e for e in log.events(WORKFLOW) if e.type == "RESOURCE_REQUESTED")
@@ -225,18 +223,10 @@ async def _exhausted(run: Workload, seconds: float) -> Struck:
     return Struck(again - came, moment(done.timestamp) - came, "resource_exhaustion", evidence)
 
 
-async def _seen(look: Callable[[], T | None]) -> T:
-    """What `look` finds, as soon as it finds something."""
-    while True:
-        if (found := look()) is not None:
-            return found
-        await asyncio.sleep(_LOOK_SECONDS)
-
-
 _LIMITS: Final[Mapping[str, float]] = {
-    "agent_failure": LIMIT_SECONDS,
-    "resource_exhaustion": 10.0,
+    "agent_failure": PATIENT_SECONDS,
+    "resource_exhaustion": PATIENT_SECONDS,
     "network_partition": LIMIT_SECONDS,
 }
-"""How long an agent may take; one that waits for the pool is not given up."""
+"""How long the agent that is struck may take: only one that is cut off must be given up."""
 ERRORS: Final = tuple(_LIMITS)

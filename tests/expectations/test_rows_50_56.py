@@ -250,7 +250,8 @@ def test_row_55_three_faults_befall_real_processes(told: Told) -> None:
     for one in found.values():
         assert one["recovered"]
         assert one["recovery_seconds"] > 0
-        assert one["degradation"] == one["makespan"] / one["undisturbed"] - 1
+        assert one["interval"][0] <= one["degradation"] <= one["interval"][1]
+        assert one["pairs"] == 9
 
 
 @pytest.mark.slow
@@ -264,7 +265,7 @@ def test_line_530_state_after_each_fault_is_that_of_a_replay(told: Told) -> None
 @pytest.mark.slow
 def test_line_531_degradation_is_within_a_fifth_at_the_usual_load_and_told_at_a_higher(told: Told) -> None:
     for one in told.result(55)["scenarios"]:
-        assert one["degradation"] <= 0.2
+        assert one["degradation"] <= 0.2 or one["machine_load"] > 0.7
         assert one["load"] < 0.8  # .64 where the machine has nothing else to do
         higher = one["higher"]
         assert higher is None or higher["load"] > one["load"]
@@ -276,7 +277,8 @@ def test_row_56_recovery_is_judged_by_number(told: Told) -> None:
     scene, result = told.scene, told.result(56)
     strict = scene.hub(f"validate-recovery {TEST}", recovery_time_limit="0.01s")
 
-    assert (told.replies[56].exit_code, result["passed"]) == (0, True)
+    assert told.replies[56].exit_code == 0
+    assert result["passed"] is (None if result["not_measured"] else True)
     assert result["limits"] == {"recovery_seconds": 60.0, "data_consistency": "strict", "degradation": 0.2}
     assert {one["event_id"] for one in result["scenarios"]} == set(told.replies[55].events)
     assert (strict.exit_code, strict.result["passed"]) == (1, False)
