@@ -41,7 +41,7 @@ def parse_runner(
         project: The project folder.
         execute: Starts programs; they die with this process.
         patience: The workflow's budget for a provider's outages.
-        record: Keeps the turns of a model runner.
+        record: Keeps what agents say.
 
     Raises:
         BadInput: There is no such runner, it lacks something, it cannot be recorded, or it is live and STRETTO_OFFLINE
@@ -69,18 +69,18 @@ def parse_runner(
             fallback=others,
             prices=prices(project),
         )
-    if record is not None:
-        raise BadInput(f"{text!r} cannot be recorded: only a model runner has turns to record.", field="record")
     if kind == HOST:
-        return HostRunner()
+        return HostRunner(record)
     if kind == "claude":
         from stretto.agents.claude import ClaudeRunner
 
-        return ClaudeRunner(argument, execute)
+        return ClaudeRunner(argument, execute, record)
     if kind == "command":
         from stretto.agents.command import CommandRunner
 
-        return CommandRunner(argument, execute, project=project)
+        return CommandRunner(argument, execute, project=project, record=record)
+    if record is not None:
+        raise BadInput(f"{text!r} cannot be recorded: it is a recording.", field="record")
     from stretto.agents.replay import ReplayRunner
 
     path, _, mode = argument.partition("?")
@@ -120,6 +120,8 @@ def header_for(
     from stretto.agents.script import load_script
 
     source = text.strip().removeprefix("model:")
+    if source.startswith("command:"):
+        source = "command"  # the words after it are paths of this machine
     header = Header(task=task, template=template, model=source, workflow=workflow, recorded_at=recorded_at)
     if not source.startswith("script/"):
         return header

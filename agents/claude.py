@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from posixpath import normpath
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from stretto.agents.claude_stream import RETURN, ApiError, Stream
 from stretto.agents.claude_tally import Tally
@@ -33,6 +33,9 @@ from stretto.agents.said import finish_schema, finished, from_text
 from stretto.agents.speech import encodable
 from stretto.agents.task import Brief, Outcome, failed
 from stretto.state.errors import BadInput, PermanentError, TransientError
+
+if TYPE_CHECKING:
+    from stretto.agents.record import Recorder
 
 TURNS = 200
 """Turns of an attempt whose budget names none."""
@@ -92,6 +95,7 @@ class ClaudeRunner:
         model: A model or an alias, as its `--model` takes them; empty for the user's default. After a comma, the one
             that stands in when the first is overloaded.
         execute: Starts it.
+        record: Keeps every attempt, if given.
 
     Raises:
         BadInput: There is no Claude Code, or the model is no name.
@@ -100,7 +104,7 @@ class ClaudeRunner:
     metered = True
     counts = frozenset({"tokens", "usd", "tool_calls"})
 
-    def __init__(self, model: str, execute: Execute) -> None:
+    def __init__(self, model: str, execute: Execute, record: "Recorder | None" = None) -> None:
         names = model.split(",") if model else []
         if len(names) > 2 or any(not name or name.startswith("-") or re.search(r"\s", name) for name in names):
             allowed = ("claude:MODEL", "claude:MODEL,FALLBACK")
@@ -108,11 +112,17 @@ class ClaudeRunner:
         self._model = model
         self._program = find_claude()
         self._execute = execute
+        self._record = record
 
     @property
     def name(self) -> str:
         """The KIND:ARG under which it was chosen."""
         return f"claude:{self._model}" if self._model else "claude"
+
+    @property
+    def recording(self) -> bool:
+        """Whether every attempt is kept for a cassette."""
+        return self._record is not None
 
     async def run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
         """Hold one session in the brief's `cwd`, to its end or the end of its budget.
@@ -122,6 +132,13 @@ class ClaudeRunner:
             TransientError: The provider's outage lasted longer than the client's own patience.
             Capped: A cap of the workflow was reached.
         """
+        if self._record is None:
+            return await self._run(brief, surroundings)
+        from stretto.agents.record_agent import recorded
+
+        return await recorded(self._record, brief, surroundings, self._run)
+
+    async def _run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
         stream = Stream(surroundings.progress)
         tally = Tally(stream, surroundings.account)
         await tally.begin()
@@ -148,6 +165,7 @@ class ClaudeRunner:
 
         def take(line: str) -> None:
             try:
+                around.hear(line)
                 stream.take(line)
                 tally.look()
             except Exception as error:  # noqa: BLE001 - raised again, where somebody hears it
@@ -195,7 +213,9 @@ class ClaudeRunner:
         ]
 
     async def close(self) -> None:
-        """Hold nothing, release nothing: a session ends with its attempt."""
+        """Write the cassette, if there is one to write; nothing runs any more."""
+        if self._record:
+            self._record.save()
 
 
 def environment(user: Mapping[str, str], project: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stretto.agents.data import BadOutcome
 from stretto.agents.execute import Execute, Finished
@@ -15,6 +16,9 @@ from stretto.agents.runner import Progress, Surroundings
 from stretto.agents.said import json_object, outcome
 from stretto.agents.task import Brief, Outcome, failed
 from stretto.state.errors import BadInput, PermanentError
+
+if TYPE_CHECKING:
+    from stretto.agents.record import Recorder
 
 _OUTPUT_BYTES = 8_000_000
 _LINES = 500
@@ -30,20 +34,27 @@ class CommandRunner:
             user's environment and the project's settings over it.
         execute: Starts it.
         project: The project folder.
+        record: Keeps every attempt, if given.
 
     Raises:
         BadInput: The words cannot be split, or there is no such program.
     """
 
-    def __init__(self, argument: str, execute: Execute, *, project: Path) -> None:
+    def __init__(self, argument: str, execute: Execute, *, project: Path, record: "Recorder | None" = None) -> None:
         self._name = f"command:{argument}"
         self._argv = _words(argument, project)
         self._execute = execute
+        self._record = record
 
     @property
     def name(self) -> str:
         """The KIND:ARG under which it was chosen."""
         return self._name
+
+    @property
+    def recording(self) -> bool:
+        """Whether every attempt is kept for a cassette."""
+        return self._record is not None
 
     async def run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
         """Run the program once, with the brief as one JSON object on its stdin.
@@ -51,6 +62,13 @@ class CommandRunner:
         Raises:
             PermanentError: It cannot be started any more.
         """
+        if self._record is None:
+            return await self._run(brief, surroundings)
+        from stretto.agents.record_agent import recorded
+
+        return await recorded(self._record, brief, surroundings, self._run)
+
+    async def _run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
         try:
             done = await self._execute(
                 self._argv,
@@ -63,10 +81,13 @@ class CommandRunner:
         except OSError as error:
             raise PermanentError(f"The program {self._argv[0]!r} could not be started: {error}.") from error
         _report(done.stderr, surroundings.progress)
+        surroundings.hear(done.stdout.decode("utf-8", "replace"))
         return _outcome(done, brief)
 
     async def close(self) -> None:
-        """Hold nothing, release nothing: a program ends with its attempt."""
+        """Write the cassette, if there is one to write; nothing runs any more."""
+        if self._record:
+            self._record.save()
 
 
 def _words(argument: str, project: Path) -> list[str]:

@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stretto.agents import transcript
 from stretto.agents.data import BadOutcome
-from stretto.agents.runner import Progress, Surroundings
+from stretto.agents.runner import Progress, Surroundings, deaf
 from stretto.agents.said import finished, from_text
 from stretto.agents.task import Brief, Outcome, Usage, failed
 from stretto.state.errors import PermanentError
+
+if TYPE_CHECKING:
+    from stretto.agents.record import Recorder
 
 HOST = "host"
 SETTLING_SECONDS = 2.0
@@ -25,6 +29,14 @@ class HostRunner:
     counts = frozenset({"tokens"})
     """No transcript tells what anything cost."""
 
+    def __init__(self, record: "Recorder | None" = None) -> None:
+        self._record = record
+
+    @property
+    def recording(self) -> bool:
+        """Whether every attempt is kept for a cassette."""
+        return self._record is not None
+
     async def run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
         """What was reported of the order.
 
@@ -32,14 +44,33 @@ class HostRunner:
             Pending: Nothing was, so far.
             PermanentError: There is nobody here to hand orders out.
         """
+        if self._record is None:
+            return await self._run(brief, surroundings)
+        from stretto.agents.record_agent import recorded
+
+        return await recorded(self._record, brief, surroundings, self._run)
+
+    async def _run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
         if surroundings.order is None:
             raise PermanentError("The host runner needs an executor that hands out work orders, and this one does not.")
         report = surroundings.order(brief)
         used = await _used(report, surroundings.progress)
+        _hear(report, surroundings)
         return _outcome(report, brief).model_copy(update={"usage": used})
 
     async def close(self) -> None:
-        """Hold nothing, release nothing."""
+        """Write the cassette, if there is one to write; nothing runs any more."""
+        if self._record:
+            self._record.save()
+
+
+def _hear(report: Mapping[str, Any], surroundings: Surroundings) -> None:
+    """What an agent's transcript holds, for a recording."""
+    place = str(report.get("transcript", ""))
+    if place and surroundings.hear is not deaf:
+        with suppress(OSError), Path(place).open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                surroundings.hear(line)
 
 
 async def _used(report: Mapping[str, Any], progress: Progress) -> Usage:

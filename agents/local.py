@@ -28,6 +28,7 @@ from stretto.agents.roles import load_role
 from stretto.agents.runner import Progress, Runner, Surroundings, metered
 from stretto.agents.task import Brief, Outcome, Task, Usage, failed
 from stretto.agents.workspace import Refused, Workspace, open_workspace, reopen_workspace
+from stretto.agents.wrote import wrote
 from stretto.state import orders, purse
 from stretto.state.errors import Fenced, PermanentError, StoreDamaged, StrettoError, TransientError
 from stretto.state.ids import file_name
@@ -249,6 +250,7 @@ class LocalExecutor:
             progress=self._told(brief, progress, clock),
             order=(lambda b: desk.order(b, workspace.saved(), limit)) if desk else None,
             account=account,
+            wrote=lambda normal: wrote(workspace, normal),
         )
         try:
             async with clock:

@@ -41,7 +41,11 @@ class Recorder:
 
     def lane(self, lane: str, cwd: str) -> "LaneRecorder":
         """The witness of one conversation that takes place in `cwd`."""
-        return LaneRecorder(self, lane, Normal(cwd, self._redactor.text))
+        return LaneRecorder(self, lane, self.normal(cwd))
+
+    def normal(self, cwd: str) -> Normal:
+        """The normal form of texts of an attempt in `cwd`."""
+        return Normal(cwd, self._redactor.text)
 
     def put(self, turn: Turn) -> None:
         """Keep a turn; what was kept of its lane after it belongs to an attempt that was cut off, and is dropped."""

@@ -95,7 +95,7 @@ class ReplayRunner:
         """
         turns = self._recording.lane(brief.lane)
         if turns and turns[-1].end:
-            return replay_agent(self._recording, brief, surroundings)
+            return await replay_agent(self._recording, brief, surroundings)
         player = _Player(self._recording, brief, surroundings)
         agent = Agent.of(brief, surroundings, self._execute, player.speak)
         return await converse(brief, player.with_tools(agent), asyncio.timeout(brief.budget.seconds))

@@ -11,6 +11,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from stretto.agents.cassette import End, Turn
 from stretto.agents.kept import Misplaced, differs, put
 from stretto.agents.loop import instructions
+from stretto.agents.meter import UNKNOWN
 from stretto.agents.prints import CWD, Printer
 from stretto.agents.recording import Recording
 from stretto.agents.redact import mapped
@@ -24,21 +25,24 @@ def opening(brief: Brief) -> list[BaseMessage]:
     return [SystemMessage(load_role(brief.role).prompt), HumanMessage(instructions(brief))]
 
 
-def replay_agent(recording: Recording, brief: Brief, surroundings: Surroundings) -> Outcome:
+async def replay_agent(recording: Recording, brief: Brief, surroundings: Surroundings) -> Outcome:
     """The recorded end of an attempt, its files in place.
 
     Raises:
         PermanentError: The brief is another one, or the files cannot be made again.
+        Capped: A cap of the workflow was reached.
     """
     turns, lane = recording.lane(brief.lane), brief.lane
     first, last = turns[0], turns[-1]
     changed = recording.compare(first, opening(brief), Printer(recording.normal(brief.cwd)))
     if changed:
         surroundings.progress("drift", {"lane": lane, "turn": first.turn, "changed": changed})
-    for turn in turns:
-        _tell(turn, surroundings.progress)
     if last.end is None:
         raise recording.stopped(lane, last.turn, "the recording of this agent has no end")
+    await surroundings.account.reserve(UNKNOWN)
+    surroundings.account.settle(last.end.outcome.usage, sum(len(turn.reply.tool_calls) for turn in turns))
+    for turn in turns:
+        _tell(turn, surroundings.progress)
     _restore(recording, last, last.end, brief, surroundings.progress)
     said = mapped(last.end.outcome.model_dump(mode="json"), lambda text: text.replace(CWD, brief.cwd))
     return Outcome.model_validate(said)

@@ -4,12 +4,16 @@ A runner never imports langgraph and never retries an attempt; it may retry a si
 (agents/retry.py).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stretto.agents.meter import COUNTS, Account, Free
 from stretto.agents.task import Brief, Outcome
+
+if TYPE_CHECKING:
+    from stretto.agents.kept import Wrote
+    from stretto.agents.prints import Normal
 
 Progress = Callable[[str, Mapping[str, Any]], None]
 """Called with a kind (`turn`, `tool`, `text`, `usage`) and JSON-able facts, for the live view and `logs`."""
@@ -20,19 +24,27 @@ def silent(kind: str, facts: Mapping[str, Any]) -> None:
     del kind, facts
 
 
+def deaf(line: str) -> None:
+    """The hearer that drops everything."""
+    del line
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What an attempt may use beside its brief: facts of the machine, never part of the deterministic task.
 
     `environment` is the scrubbed environment for whatever the agent runs. `order` hands the brief to somebody outside
     as a work order and returns the report; until there is one it raises `Pending`. With `account` a runner that makes
-    its calls itself settles each of them.
+    its calls itself settles each of them. `hear` is told what an agent's program says,
+    line by line, and `wrote` tells what was left in the workspace: both are for a recording.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     progress: Progress = silent
     order: Callable[[Brief], Mapping[str, Any]] | None = None
     account: Account = field(default_factory=Free)
+    hear: Callable[[str], None] = deaf
+    wrote: "Callable[[Normal], Awaitable[Wrote]] | None" = None
 
 
 class Runner(Protocol):

@@ -71,6 +71,25 @@ def import_lines(lines: Iterable[str], task: str = "") -> Imported:
     return imported(heard, task)
 
 
+def turns_of(lines: Iterable[str], lane: str, opening: Sequence[BaseMessage], normal: Normal) -> list[Turn]:
+    """The turns of one agent, from what its client wrote; none if that holds none.
+
+    `opening` is what it was told first, in place of what the client says of that. What its calls wrote is not kept.
+    """
+    heard = Heard()
+    heard.take(row for line in lines for row in parsed(line, heard.tally))
+    talks = Talks(heard)
+    talk = next((talk for talk in talks.talks.values() if any(True for _ in talk.spoken)), None)
+    if talk is None:
+        return []
+    talk.name = lane
+    while isinstance(talk.told[0], str):
+        del talk.told[0]
+    maker = _Maker({lane: talk}, talks, Shelf("", heard.tally), normal, opening)
+    tools = [tuple(note.model_copy(update={"files": ()}) for note in turn.tools) for turn in maker.all()]
+    return [turn.model_copy(update={"tools": notes}) for turn, notes in zip(maker.all(), tools, strict=True)]
+
+
 def _all(paths: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
@@ -150,7 +169,15 @@ def _title(text: str) -> str:
 class _Maker:
     """Makes turns, in the order in which a replay holds them: a subagent's at the call that began it."""
 
-    def __init__(self, lanes: dict[str, Talk], talks: Talks, shelf: Shelf, normal: Normal) -> None:
+    def __init__(
+        self,
+        lanes: dict[str, Talk],
+        talks: Talks,
+        shelf: Shelf,
+        normal: Normal,
+        opening: Sequence[BaseMessage] = (),
+    ) -> None:
+        self._opening = opening
         self._lanes = lanes
         self._shelf = shelf
         self._normal = normal
@@ -170,7 +197,7 @@ class _Maker:
             return
         self._held.add(talk.name)
         printer = Printer(self._normal)
-        messages: list[BaseMessage] = []
+        messages: list[BaseMessage] = [*self._opening]
         number = 0
         for told in talk.told:
             if isinstance(told, str):

@@ -24,6 +24,7 @@ from stretto.commands.invocation import Invocation
 from stretto.commands.progress import Watcher, watcher
 from stretto.commands.reply import Reply
 from stretto.commands.trust import require_own
+from stretto.commands.workflows import find
 from stretto.graph.control import Control
 from stretto.graph.entry import Answer, Given
 from stretto.graph.result import Result
@@ -37,6 +38,7 @@ from stretto.state.store import find_project
 from stretto.state.wire import Event
 
 if TYPE_CHECKING:
+    from stretto.agents.cassette import Header
     from stretto.agents.record import Recorder
 
 
@@ -91,16 +93,16 @@ def runner_for(app: App, invocation: Invocation, spec: Spec) -> Runner:
 
 
 def recorder(text: str, app: App, invocation: Invocation, spec: Spec) -> "Recorder":
-    """What keeps the turns of a model runner, for `--record FILE`.
+    """What keeps the turns of agents, for `--record FILE`.
 
     Raises:
-        BadInput: Another runner has no turns to record, or the file cannot be written.
+        BadInput: The runner is a recording itself, or the file cannot be written.
     """
-    if not text.startswith("model:"):
+    if text.startswith("replay:"):
         raise BadInput(
-            f"{text!r} cannot be recorded: only a model runner has turns to record.",
+            f"{text!r} cannot be recorded: it is a recording.",
             field="--record",
-            allowed=("model:PROVIDER/NAME",),
+            allowed=("model:PROVIDER/NAME", "claude", "command:PROGRAM", "host"),
         )
     header = header_for(
         text,
@@ -112,11 +114,27 @@ def recorder(text: str, app: App, invocation: Invocation, spec: Spec) -> "Record
     ).model_copy(update={"command": invocation.command, "options": _options(invocation)})
     from stretto.agents.record import Recorder
 
-    return Recorder(_writable(str(invocation.flags["record"])), header)
+    path = _writable(str(invocation.flags["record"]))
+    return Recorder(path, _begun(path, header) or header)
+
+
+def _begun(path: Path, header: "Header") -> "Header | None":
+    """The header of a cassette of the same workflow that is gone on with."""
+    from stretto.agents.cassette import load
+
+    if not path.is_file():
+        return None
+    with suppress(BadInput):
+        found = load(path).header
+        return found if found.workflow == header.workflow else None
+    return None
 
 
 _OF_ONE_RUN = frozenset(
-    {"record", "runner", "project", "store", "json", "workflow-id", "durability", "gate", "merge", "dry-run"}
+    {
+        *("record", "runner", "project", "store", "json", "workflow-id", "durability", "gate", "merge", "dry-run"),
+        *("resume", "approve", "reject"),
+    }
 )
 
 
@@ -176,8 +194,7 @@ def relaunch(
     """
     if not (app.runner or app.agents):
         require_own(app, name)
-    named = parse_runner(app.runner, project=app.project, execute=execute) if app.runner else None
-    runner = app.agents() if app.agents else named
+    runner = app.agents() if app.agents else _named(name, invocation, app)
     control = Control()
 
     def work(watch: Watcher) -> Coroutine[Any, Any, Result]:
@@ -208,6 +225,18 @@ def relaunch(
     if result is None:
         return Reply(invocation.command, GOES_ON.format(name=name), workflow_id=name)
     return reply(invocation, app, result)
+
+
+def _named(name: WorkflowId, invocation: Invocation, app: App) -> Runner | None:
+    """The runner that a resume names, or records: a cassette of this workflow is gone on with."""
+    if "record" not in invocation.flags:
+        return parse_runner(app.runner, project=app.project, execute=execute) if app.runner else None
+    log, row = find(app, name)
+    log.close()
+    spec, text = Spec.model_validate(row.spec), app.runner or row.runner
+    patience = Patience(spec.limits.patience_seconds)
+    record = recorder(text, app, invocation, spec)
+    return parse_runner(text, project=app.project, execute=execute, patience=patience, record=record)
 
 
 GOES_ON = "Another call is at work on {name} and takes up what was reported. Its reply says what comes next."

@@ -39,7 +39,7 @@ STARTING = TEAM | {
 }
 SUPPORTED = STARTING | {"validation", "test-mode"}
 """With those of finalize-workflow and of a rehearsal."""
-_RESUMING = frozenset({"resume", "approve", "reject", "runner", "durability", "wait"})
+_RESUMING = frozenset({"resume", "approve", "reject", "runner", "durability", "wait", "record"})
 
 
 def handle(invocation: Invocation, app: App) -> Reply:

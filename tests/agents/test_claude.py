@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stretto.agents.cassette import Header
 from stretto.agents.choose import parse_runner
 from stretto.agents.claude import environment, prompt
-from stretto.agents.record import Recorder
 from stretto.agents.runner import Surroundings
 from stretto.agents.task import Brief, Outcome
 from stretto.state.errors import BadInput, PermanentError, StrettoError, TransientError
@@ -69,13 +67,6 @@ def test_without_any_client_it_says_how_to_get_one(client: Path, monkeypatch: py
 def test_a_model_that_is_no_name_is_refused(client: Path, model: str) -> None:
     with pytest.raises(BadInput, match="not the name of a model"):
         parse_runner(f"claude:{model}", project=client.parent)
-
-
-def test_it_cannot_be_recorded(client: Path) -> None:
-    recorder = Recorder(client.parent / "new.jsonl", Header(task="t"))
-    with pytest.raises(BadInput) as caught:
-        parse_runner("claude", project=client.parent, record=recorder)
-    assert caught.value.field == "record"
 
 
 @pytest.mark.parametrize(

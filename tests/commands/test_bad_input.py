@@ -105,7 +105,7 @@ BAD: list[tuple[tuple[str, ...], str, str]] = [
     (("orchestrate", "x", "--runner=replay:missing.jsonl"), "cannot be read", ""),
     (("orchestrate", "x", "--runner=replay:README.md"), "README.md", ""),
     (("orchestrate", "x", "--runner=model:nope/x"), "not a model", "runner"),
-    (("orchestrate", "x", "--record=c.jsonl"), "cannot be recorded", "--record"),
+    (("orchestrate", "x", "--record=c.jsonl", "--runner=replay:c.jsonl"), "cannot be recorded", "--record"),
     (("orchestrate", "x", "--project=nowhere"), "not a folder", "--project"),
     (("orchestrate", "x", "--project=README.md"), "not a folder", "--project"),
     (("orchestrate", "x", "--store=~nobody-of-that-name/x"), "cannot be found", "store"),
@@ -293,7 +293,7 @@ def test_a_recording_that_cannot_begin_leaves_no_file(project: Project) -> None:
     project.write({"script.yaml": "task: Another task\n"})
     before = project.everything()
 
-    for runner in ("model:script/script.yaml", "model:script/missing.yaml", "model:nope/x", "command:cat"):
+    for runner in ("model:script/script.yaml", "model:script/missing.yaml", "model:nope/x", "replay:c.jsonl"):
         ran = project.run("orchestrate", "Add x", "--record=c.jsonl", f"--runner={runner}")
         assert (ran.code, project.everything() == before) == (2, True), ran.err
     for place in (".", "README.md/c.jsonl"):

@@ -96,6 +96,23 @@ def test_lint_names_file_and_line_and_redact_mends_it(recorded: Project) -> None
     assert recorded.run("cassette", "redact", "c.jsonl", "--in-place", "--json").json["result"]["changed"] == 0
 
 
+def test_a_workflow_of_programs_is_recorded_and_replayed_without_them(project: Project) -> None:
+    project.agent({})
+    before = project.git("rev-parse", "HEAD").strip()
+    ran = project.run("cassette", "record", "c.jsonl", "Add operations", "--runner", project.runner)
+    assert ran.code == 0, ran.err
+    told, tree = len(project.briefs()), project.git("rev-parse", "HEAD:src").strip()
+    project.git("reset", "--hard", "-q", before)
+
+    done = project.run("cassette", "replay", "c.jsonl", "--strict", "--keep", "--json").json["result"]
+
+    assert (done["holds"], done["drift"], done["misses"]) == (True, [], [])
+    assert len(project.briefs()) == told
+    assert project.run("cassette", "lint", "c.jsonl").code == 0
+    copied = Project(Path(done["kept"]) / "project")
+    assert copied.git("rev-parse", "HEAD:src").strip() == tree
+
+
 def test_diff_tells_what_changed(recorded: Project) -> None:
     path = recorded.root / "c.jsonl"
     lines = path.read_text("utf-8").splitlines()
