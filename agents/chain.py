@@ -17,10 +17,11 @@ ChatFactory = Callable[[str, str], BaseChatModel]
 
 
 class Candidate(NamedTuple):
-    """One model of a chain: `PROVIDER/NAME`, and what makes it."""
+    """One model of a chain: `PROVIDER/NAME`, what makes it, and whether it is to call its tools in text."""
 
     source: str
     chat: ChatFactory
+    adapted: bool = False
 
 
 class Change(NamedTuple):
@@ -39,6 +40,7 @@ class Chain:
         self._patience = patience
         self._shorter = [patience.of(FALLBACK_SECONDS) for _ in self._candidates[1:]]
         self._at = 0
+        self._adapted = {number for number, one in enumerate(self._candidates) if one.adapted}
 
     @property
     def at(self) -> int:
@@ -53,6 +55,14 @@ class Chain:
     def make(self, number: int, role: str, lane: str) -> BaseChatModel:
         """The model of that number, for one attempt."""
         return self._candidates[number].chat(role, lane)
+
+    def adapted(self, number: int) -> bool:
+        """Whether the model of that number calls its tools in text."""
+        return number in self._adapted
+
+    def adapt(self, number: int) -> None:
+        """It takes no tools: from now on it calls them in text, in every attempt."""
+        self._adapted.add(number)
 
     def patience(self, number: int) -> Patience:
         """How long an outage of that model may last: the whole budget only where nobody stands in."""

@@ -67,6 +67,7 @@ def parse_runner(
             patience=patience,
             source=first.source,
             fallback=others,
+            adapted=first.adapted,
             prices=prices(project),
         )
     if kind == HOST:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
+from stretto.agents.adapter import UNREADABLE, problem
 from stretto.agents.data import BadOutcome, needs_data
 from stretto.agents.execute import Execute
 from stretto.agents.meter import UNKNOWN, Account, Free
@@ -189,6 +190,8 @@ class _Conversation:
 
     async def _use(self, call: Asked) -> tuple[Result, Outcome | None]:
         if isinstance(call.args, str):
+            if call.name == UNREADABLE:
+                return Result(problem(call.args), ok=False), None
             return Result(f"The arguments of {call.name} are not a JSON object; call it again.", ok=False), None
         if call.name != "finish":
             await self._agent.account.tool()

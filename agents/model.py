@@ -9,6 +9,7 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable
 
+from stretto.agents.adapter import JSON, Adapted, refuses_tools
 from stretto.agents.chain import Candidate, Chain, ChatFactory
 from stretto.agents.execute import Execute
 from stretto.agents.loop import Agent, converse, tools_of
@@ -22,6 +23,7 @@ from stretto.state.errors import PermanentError
 from stretto.state.purse import Want
 
 Model = Runnable[LanguageModelInput, AIMessage]
+Speaking = Model | Adapted
 
 
 class ModelRunner:
@@ -35,6 +37,7 @@ class ModelRunner:
         patience: The budget for the provider's outages; shared by all attempts of this runner.
         source: `PROVIDER/NAME` of the model, by which its price is found; empty where nothing is to be paid for.
         fallback: The models that stand in, one after the other, when those before them cannot be had.
+        adapted: Whether it is to call its tools in text, see `agents.adapter`.
         prices: What the project says that models cost.
     """
 
@@ -50,12 +53,13 @@ class ModelRunner:
         patience: Patience | None = None,
         source: str = "",
         fallback: Sequence[Candidate] = (),
+        adapted: bool = False,
         prices: Mapping[str, Price] | None = None,
     ) -> None:
         self._name = name
         self._execute = execute
         self._record = record
-        self._chain = Chain([Candidate(source, chat), *fallback], patience or Patience())
+        self._chain = Chain([Candidate(source, chat, adapted), *fallback], patience or Patience())
         self._prices = prices or {}
 
     @property
@@ -117,11 +121,15 @@ class _Voice:
         """One call, and with the next model, should this one not be there."""
         while True:
             number = self._chain.at
-            model = self._chat(number).bind_tools(tools_of(self._brief.role))
+            model = self._model(number)
             patience = self._chain.patience(number)
             try:
                 reply = await patiently(partial(called, model, messages), patience=patience, on_wait=self._waits)
             except PermanentError as error:
+                if refuses_tools(error) and not self._chain.adapted(number):
+                    self._chain.adapt(number)
+                    self._progress("adapter", {"adapter": JSON, "reason": error.message})
+                    continue
                 if change := self._chain.given_up(number, error):
                     self._progress("fallback", change._asdict())
             else:
@@ -139,6 +147,11 @@ class _Voice:
         source = self._chain.sources[self._speaks]
         return cost_of(source, reply, self._prices) if source else None
 
+    def _model(self, number: int) -> Speaking:
+        """The model with its tools bound, or told in text."""
+        tools, chat = tools_of(self._brief.role), self._chat(number)
+        return Adapted(chat, tools) if self._chain.adapted(number) else chat.bind_tools(tools)
+
     def _chat(self, number: int) -> BaseChatModel:
         if number not in self._chats:
             self._chats[number] = self._chain.make(number, self._brief.role, self._brief.lane)
@@ -150,7 +163,7 @@ class _Voice:
         self._progress("wait", facts)
 
 
-async def called(model: Model, messages: Sequence[BaseMessage]) -> AIMessage:
+async def called(model: Speaking, messages: Sequence[BaseMessage]) -> AIMessage:
     """One call of a model, its provider's exceptions told apart.
 
     Raises:

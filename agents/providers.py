@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from langchain_core.language_models import BaseChatModel
 
+from stretto.agents.adapter import JSON
 from stretto.agents.chain import Candidate, ChatFactory
 from stretto.agents.script import ScriptedChatModel, load_script
 from stretto.state.errors import BadInput
@@ -62,8 +63,16 @@ def candidates(argument: str, *, project: Path) -> list[Candidate]:
     Raises:
         BadInput: As `chat_factory`, for any of them.
     """
-    found = [(spec, chat_factory(spec, project=project)) for spec in _NEXT.split(argument)]
-    return [Candidate("" if spec.startswith("script/") else spec, chat) for spec, chat in found]
+    return [_candidate(text, project) for text in _NEXT.split(argument)]
+
+
+def _candidate(text: str, project: Path) -> Candidate:
+    """`PROVIDER/NAME` or `PROVIDER/NAME?adapter=json`."""
+    spec, mark, option = text.rpartition("?") if "?" in text else (text, "", "")
+    if mark and option != f"adapter={JSON}":
+        raise BadInput(f"{text!r}: a model has no option {option!r}.", field="runner", allowed=(f"adapter={JSON}",))
+    chat = chat_factory(spec, project=project)
+    return Candidate("" if spec.startswith("script/") else spec, chat, adapted=bool(mark))
 
 
 def _scripted(path: Path) -> ChatFactory:

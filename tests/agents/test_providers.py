@@ -119,11 +119,8 @@ def provider(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     return name
 
 
-def run(
-    provider: str, answers: list[Answer], cwd: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Outcome, list[dict[str, Any]]]:
-    asked: list[dict[str, Any]] = []
-    brief = Brief(
+def brief_in(cwd: Path) -> Brief:
+    return Brief(
         workflow_id="w",
         phase="p",
         task_id="p/T1",
@@ -134,6 +131,13 @@ def run(
         prompt="Write it down.",
         cwd=str(cwd),
     )
+
+
+def run(
+    provider: str, answers: list[Answer], cwd: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Outcome, list[dict[str, Any]]]:
+    asked: list[dict[str, Any]] = []
+    brief = brief_in(cwd)
 
     async def main() -> Outcome:
         runner = parse_runner(

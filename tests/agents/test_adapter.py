@@ -1,0 +1,183 @@
+"""The JSON adapter, with the real provider packages where they differ: a model without tools works all the same."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage
+
+from stretto.agents.adapter import UNREADABLE, problem, read
+from stretto.agents.cassette import Header
+from stretto.agents.choose import parse_runner
+from stretto.agents.model import ModelRunner
+from stretto.agents.record import Recorder
+from stretto.agents.replay import ReplayRunner
+from stretto.agents.runner import Runner, Surroundings
+from stretto.agents.script import Script, ScriptedChatModel
+from stretto.agents.speech import asked
+from stretto.agents.task import Outcome
+from stretto.state.errors import BadInput
+from tests.agents.test_providers import Answer, brief_in, execute, provider, run
+
+__all__ = ["provider"]  # a fixture
+FINISH = {"status": "completed", "summary": "written", "data": {"files": ["a.md"]}}
+
+
+def fenced(tool: str, **args: Any) -> str:
+    return f"I go on.\n\n```json\n{json.dumps({'tool': tool, 'args': args})}\n```\n"
+
+
+def saying(provider: str, text: str) -> Answer:
+    """An answer of this provider that is nothing but text."""
+    if provider == "openai":
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+        usage = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}
+        body = {"id": "r", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+    elif provider == "anthropic":
+        body = {
+            "id": "r",
+            "type": "message",
+            "role": "assistant",
+            "model": "m",
+            "content": [{"type": "text", "text": text}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": 11, "output_tokens": 3},
+        }
+    else:
+        body = {
+            "model": "m",
+            "created_at": "2026-01-01T00:00:00Z",
+            "message": {"role": "assistant", "content": text},
+            "done": True,
+            "done_reason": "stop",
+            "prompt_eval_count": 11,
+            "eval_count": 3,
+        }
+    return 200, {}, body
+
+
+REFUSAL: Answer = (
+    400,
+    {},
+    {"error": {"type": "invalid_request_error", "message": "registry/library/m does not support tools"}},
+)
+
+
+def test_a_model_that_refuses_tools_is_told_them_in_text_and_does_the_work(
+    provider: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [
+        REFUSAL,
+        saying(provider, fenced("write_file", path="a.md", content="# A\n")),
+        saying(provider, fenced("finish", **FINISH)),
+    ]
+
+    outcome, sent = run(provider, answers, tmp_path, monkeypatch)
+
+    assert outcome.status == "completed", outcome.error
+    assert (tmp_path / "a.md").read_text() == "# A\n"
+    assert (outcome.usage.input_tokens, outcome.usage.output_tokens) == (22, 6)
+    assert ["tools" in request and bool(request["tools"]) for request in sent] == [True, False, False]
+    assert "exactly one action" in json.dumps(sent[1])
+    assert "write_file answered:" in json.dumps(sent[2])
+    assert "tool_call" not in json.dumps(sent[2]["messages"])
+
+
+def test_what_cannot_be_read_goes_back_with_the_reason_and_the_next_answer_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("langchain_ollama")
+    (tmp_path / "a.md").write_text("# A\n")
+    comma = '```json\n{"tool": "finish", "args": {"status": "completed",}}\n```'
+    two = fenced("read_file", path="a.md") + fenced("finish", **FINISH)
+    answers = [REFUSAL, *(saying("ollama", text) for text in (comma, two, fenced("finish", **FINISH)))]
+
+    outcome, sent = run("ollama", answers, tmp_path, monkeypatch)
+
+    assert outcome.status == "completed", outcome.error
+    assert "Your JSON cannot be read" in json.dumps(sent[2])
+    assert "Your answer holds 2 blocks of JSON" in json.dumps(sent[3])
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('```json\n{"tool": "run"\n```', "cannot be read"),
+        ('```json\n["run"]\n```', "cannot be read"),
+        ('```json\n{"name": "run", "args": {}}\n```', "no action"),
+        ('```json\n{"tool": "run", "args": []}\n```', "no action"),
+        ('```json\n{"tool": "read_file", "path": "a"}\n```', 'has path beside "tool"'),
+        ('{"tool": "run", "args": {"argv": [NaN]}}', "cannot be read"),
+        ("```json\n{}\n```\nor\n```json\n{}\n```", "2 blocks"),
+    ],
+)
+def test_an_answer_that_is_no_action_says_why(text: str, why: str) -> None:
+    (call,) = asked(read(AIMessage(text)), 1)
+
+    assert call.name == UNREADABLE
+    assert why in problem(str(call.args))
+
+
+@pytest.mark.parametrize("text", ["Done.", "See `a.md`.", ""])
+def test_plain_words_are_left_to_the_loop(text: str) -> None:
+    assert read(AIMessage(text)).content == text
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), VALUES, max_size=4))
+def test_any_arguments_come_through_whatever_stands_in_them(args: dict[str, Any]) -> None:
+    text = f"So:\n```json\n{json.dumps({'tool': 'write_file', 'args': args})}\n```\nThat is all."
+
+    (call,) = asked(read(AIMessage(text)), 1)
+
+    assert (call.name, call.args) == ("write_file", args)
+
+
+def test_it_can_be_chosen_and_another_option_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("task: t\nlanes:\n  a#1:\n  - say: hello\n")
+    runner = parse_runner("model:script/s.yaml?adapter=json", project=tmp_path, execute=execute)
+    assert runner.name == "model:script/s.yaml?adapter=json"
+    with pytest.raises(BadInput) as refused:
+        parse_runner("model:script/s.yaml?adapter=xml", project=tmp_path, execute=execute)
+    assert refused.value.details["allowed"] == ["adapter=json"]
+
+
+def test_a_recording_of_an_adapted_model_replays_strictly_with_its_unreadable_answers(tmp_path: Path) -> None:
+    texts = ['```json\n{"tool": "finish",}\n```', fenced("write_file", path="a.md", content="# A\n")]
+    lines = [{"say": text} for text in (*texts, fenced("finish", **FINISH))]
+    script = Script.model_validate({"task": "t", "lanes": {"p/T1#1": lines}})
+    tape = tmp_path / "tape.jsonl"
+
+    def carried_out(runner: Runner, folder: Path) -> Outcome:
+        folder.mkdir()
+
+        async def main() -> Outcome:
+            try:
+                return await runner.run(brief_in(folder), Surroundings())
+            finally:
+                await runner.close()
+
+        return asyncio.run(main())
+
+    def chat(role: str, lane: str) -> ScriptedChatModel:
+        del role
+        return ScriptedChatModel(script=script, lane=lane)
+
+    recorder = Recorder(tape, Header(origin="authored", task="t", workflow="w"))
+    live = carried_out(ModelRunner("model:x", chat, execute, recorder, adapted=True), tmp_path / "live")
+    again = carried_out(ReplayRunner(tape, execute, name="replay:x", strict=True), tmp_path / "again")
+
+    assert live.status == "completed", live.error
+    assert again.model_copy(update={"usage": live.usage}) == live
+    assert (tmp_path / "again" / "a.md").read_text() == "# A\n"
