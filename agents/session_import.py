@@ -8,7 +8,7 @@ reach outside or were a shell's, and what they wrote.
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, InvalidToolCall, ToolCall, ToolMessage
 
@@ -243,7 +243,8 @@ _DEEPEST = 40
 
 
 def _args(used: Used) -> Facts | str:
-    return facts(used.args) if type(used.args) is dict else word(used.args)
+    given: object = used.args
+    return facts(cast("object", given)) if isinstance(given, dict) else word(given)
 
 
 def _messages(spoken: Spoken, turn: int) -> list[BaseMessage]:

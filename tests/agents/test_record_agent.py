@@ -101,10 +101,10 @@ def test_files_that_are_others_by_now_stop_the_replay_and_lenient_says_so(
     (tmp_path / "w").mkdir()
     (tmp_path / "w" / "app.py").write_text("other\n")
 
-    def replayed(**mode: bool) -> Seen:
+    def replayed(*, lenient: bool = False) -> Seen:
         seen: Seen = []
         around = Surroundings(progress=lambda kind, facts: seen.append((kind, facts)))
-        asyncio.run(ReplayRunner(path, execute, **mode).run(brief(tmp_path / "w"), around))
+        asyncio.run(ReplayRunner(path, execute, lenient=lenient).run(brief(tmp_path / "w"), around))
         return seen
 
     with pytest.raises(PermanentError, match=r"app\.py is not what it was before the agent wrote it"):
@@ -192,7 +192,10 @@ def test_the_hosts_agents_are_recorded_from_their_transcript(git_project: GitPro
     transcript.write_text(json.dumps({"type": "assistant", "isSidechain": True, "agentId": "x", "message": blocks}))
     report = {"text": said, "transcript": str(transcript)}
 
-    live, _, _ = asyncio.run(worked(git_project, HostRunner(Recorder(path, HEADER)), "a", order=lambda _: report))
+    def reported(_: Brief) -> Mapping[str, Any]:
+        return report
+
+    live, _, _ = asyncio.run(worked(git_project, HostRunner(Recorder(path, HEADER)), "a", order=reported))
     again, _, _ = asyncio.run(worked(git_project, ReplayRunner(path, execute, strict=True), "b"))
 
     assert again == live

@@ -233,7 +233,8 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     if isinstance(value, dict):
         inside = list(cast("dict[str, Any]", value).items())
     elif isinstance(value, list):
-        inside = list(enumerate(value))
+        listed: list[Any] = value  # pyright: ignore[reportUnknownVariableType] - of anything
+        inside = list(enumerate(listed))
     return [at, *(place for key, item in inside for place in places(item, (*at, key)))]
 
 
