@@ -2,9 +2,9 @@
 
 The canonical form: of the workflow's events those that tell of the workflow, its phases, stages and tasks; each as its
 type, phase and data; without when, by which machine and in which order lanes took turns. What is left out of the data
-are moments, durations, forecasts, ids of commits, and what the runner was called. In texts the workflow's id and what
-changes from run to run (times, durations, commit ids) have names. The events are sorted by lane, and within a lane
-stand in the order of the log; a lane is a task, and what is of no task is one lane of its own.
+are moments, durations, forecasts, ids of commits, how many agents may run at once, and what the runner was called. In
+texts the workflow's id and what changes from run to run (times, durations, commit ids) have names. The events are
+sorted by lane, and within a lane stand in the order of the log; a lane is a task, and what is of no task is one more.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ LEFT_OUT = frozenset(
             "seconds",
         ),
         *(
+            "resources",
+            "agents",
+            "parallel_tracks",
             "estimated_duration",
             "estimated_completion",
             "basis",
