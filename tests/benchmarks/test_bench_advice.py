@@ -1,5 +1,6 @@
 """The advice on 240 plans that were replayed all three ways: fitted on one half, judged on the other."""
 
+import json
 import re
 import subprocess
 import sys
@@ -34,3 +35,21 @@ def test_the_published_figures_are_those_that_the_other_half_gives() -> None:
     published = {name: value for name, value in Figures()._asdict().items() if name in fitted}
     assert len(published) == 7
     assert fitted == pytest.approx(published, rel=0.05, abs=0.005)
+
+
+@pytest.mark.slow
+def test_what_the_simulator_says_is_what_happens_when_the_engine_carries_plans_out() -> None:
+    """Real git, merges, checks and tool loop: the same attempts, clashes, output and time, the input within 3 %."""
+    script = SCRIPT.with_name("engine_plans.py")
+    ran = subprocess.run([sys.executable, str(script), "--json"], capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stderr
+    rows = [json.loads(row) for row in ran.stdout.splitlines()]
+    assert {row["mode"] for row in rows} == {"solo", "serial", "parallel"}
+    assert sum(row["real"]["failures"] for row in rows if row["mode"] == "parallel") >= 3  # clashes did happen
+    for row in rows:
+        foreseen, happened = row["simulated"], row["real"]
+        for exact in ("output", "attempts", "failures", "done"):
+            assert happened[exact] == foreseen[exact], row
+        assert happened["seconds"] == pytest.approx(foreseen["seconds"], abs=0.01), row
+        assert happened["input"] == pytest.approx(foreseen["input"], rel=0.03), row
