@@ -38,6 +38,7 @@ def figures_of(log: Log | None) -> tuple[Figures, str]:
     tried = _tried(log)
     figures = usual._replace(
         slips=_drawn(usual.slips, tried.slipped, tried.attempts),
+        near=_drawn(usual.near, tried.sent_back, tried.in_company),
         blind=_drawn(usual.blind, tried.sent_back, tried.in_company),
         stale=_drawn(usual.stale, tried.sent_back, tried.in_company),
         apart=_drawn(usual.apart, tried.sent_back, tried.in_company),

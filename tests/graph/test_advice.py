@@ -118,6 +118,7 @@ def test_what_a_store_has_seen_of_merges_moves_the_choice(tmp_path: Path, sent_b
         figures, basis = figures_of(log)
 
     seen = 2 * sent_back
+    assert (figures.near < Figures().near) == (sent_back == 0)
     assert figures.apart == pytest.approx(seen / (PRIOR + 24))
     assert f"{seen} of 24 attempts beside others sent back" in basis
     assert chosen(*map(work, "abcdef"), figures=figures) == ("parallel" if not sent_back else "serial")
