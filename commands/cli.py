@@ -40,6 +40,7 @@ VERBS = (
     "mcp",
     "setup",
     "verify",
+    "eval",
     "store",
     "doctor",
     "cassette",

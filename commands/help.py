@@ -22,6 +22,10 @@ VERB_HELP = {
     "mcp": ("mcp", "serve the Model Context Protocol on stdin and stdout"),
     "setup": ("setup [--remove]", "make /plan and /debug Stretto's in this project's Claude Code"),
     "verify": ("verify FILE.md [--exact] [--only NAME] …", "run an integration document, and say what of it holds"),
+    "eval": (
+        "eval SUITE --runner R [--against solo] …",
+        "how often agents do small tasks with hidden tests, and at what cost",
+    ),
     "store": (
         "store check|repair|backup|prune|stats|migrate",
         "care of the store: what is damaged, what takes room, a copy",
@@ -56,6 +60,20 @@ _DETAILS = {
   --only NAME       only the example of this name, or the one whose name holds it
   --keep            keep the projects and stores, and say where
   Each example runs in a scratch project, under a simulated clock; nothing of yours is touched. docs/verify.md""",
+    "eval": """\
+  --runner KIND:ARG who is evaluated; {task}, {mode} and {repeat} in it are filled in for each run
+  --against solo    each task also by one agent alone, by the same runner and with the same budget
+  --tasks A,B       only these
+  --repeat N        each run N times (default 1)
+  --out FILE        where each run is written down when it is over (default eval-NAME.jsonl); what it has is not run
+                    again
+  --record FILE     keep a cassette of each run; put {task} and {mode} in its name
+  Each run has a scratch project of its own; its hidden tests come in afterwards. docs/evaluation.md
+
+Examples:
+  stretto eval examples/evals/small --runner claude --against solo
+  stretto eval examples/evals/small --runner command:./agent --tasks slug,median --repeat 3
+  stretto eval examples/evals/small --runner 'replay:kept/{task}.{mode}.jsonl' --against solo --json""",
     "store": """\
   check             read everything and name what is damaged; writes nothing. Exit 0 sound, 4 damaged
     --deep          load every checkpoint, not only the newest of each thread

@@ -37,6 +37,10 @@ _FORMS = {
     "mcp": Form(flags={"runner": TEXT}),
     "setup": Form(flags={"remove": SWITCH}),
     "verify": Form(("file",), {"exact": SWITCH, "total-order": SWITCH, "only": TEXT, "keep": SWITCH}),
+    "eval": Form(
+        ("suite",),
+        {"runner": TEXT, "against": TEXT, "tasks": LIST, "repeat": NUMBER, "out": TEXT, "record": TEXT},
+    ),
     "store": Form(
         ("operation", "target"),
         {"deep": SWITCH, "dry-run": SWITCH, "refs": SWITCH, "older-than": TEXT, "keep": NUMBER},
@@ -169,6 +173,12 @@ def _verify(app: App, args: SimpleNamespace) -> Reply:
     return verify(app, args.file, rules=rules, only=args.only or "", keep=args.keep)
 
 
+def _eval(app: App, args: SimpleNamespace) -> Reply:
+    from stretto.commands.evaluating import evaluate
+
+    return evaluate(app, args)
+
+
 def _doctor(app: App, args: SimpleNamespace) -> Reply:
     del args
     from stretto.commands.doctor import doctor
@@ -201,6 +211,7 @@ _VERBS: dict[str, Callable[[App, SimpleNamespace], Reply | Iterator[str]]] = {
     "mcp": _mcp,
     "setup": _setup,
     "verify": _verify,
+    "eval": _eval,
     "store": _store,
     "doctor": _doctor,
     "cassette": _cassette,
