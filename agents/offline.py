@@ -10,7 +10,6 @@ from stretto.state.errors import BadInput
 VARIABLE = "STRETTO_OFFLINE"
 """Its value says why, in words for whoever is refused."""
 _LIVE = ("claude", "model", "command")
-_SCRIPT = "model:script/"
 
 
 def refuse_live(text: str) -> None:
@@ -20,8 +19,8 @@ def refuse_live(text: str) -> None:
         BadInput: It is, and `text` names such a runner. A recording and a script are spoken by nobody and are let pass.
     """
     why = os.environ.get(VARIABLE, "")
-    kind = text.strip().partition(":")[0]
-    if not why or kind not in _LIVE or text.strip().startswith(_SCRIPT):
+    kind, _, argument = text.strip().partition(":")
+    if not why or kind not in _LIVE or (kind == "model" and _scripted(argument)):
         return
     raise BadInput(
         f"The runner {text!r} is live, and nothing live runs here: {why}. Nothing was started.",
@@ -29,3 +28,9 @@ def refuse_live(text: str) -> None:
         allowed=("replay:PATH", "model:script/PATH"),
         next_steps=(f"Take a recording, or unset {VARIABLE}.",),
     )
+
+
+def _scripted(argument: str) -> bool:
+    from stretto.agents.providers import spoken_by_nobody  # here: it brings langchain, which other runners do without
+
+    return spoken_by_nobody(argument)

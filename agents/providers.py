@@ -57,6 +57,11 @@ def chat_factory(spec: str, *, project: Path) -> ChatFactory:
     return _scripted(project / name) if kind == "script" else _provided(kind, name)
 
 
+def spoken_by_nobody(argument: str) -> bool:
+    """Whether all models of a chain are scripts, so that none is called."""
+    return all(text.startswith("script/") for text in _NEXT.split(argument))
+
+
 def candidates(argument: str, *, project: Path) -> list[Candidate]:
     """The models of `PROVIDER/NAME,PROVIDER/NAME…`, first choice first.
 

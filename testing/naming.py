@@ -6,7 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from stretto.testing.tape import MODES, Mode, Recording, Tape
+from stretto.agents.recording import Mode
+from stretto.testing.tape import MODES, Recorded, Tape
 
 _SCRIPT = "model:script/"
 
@@ -45,12 +46,12 @@ def _said(request: pytest.FixtureRequest) -> dict[str, str]:
     return found
 
 
-def _recording(request: pytest.FixtureRequest, marked: str) -> Recording:
+def _recording(request: pytest.FixtureRequest, marked: str) -> Recorded:
     given = str(request.config.getoption("--stretto-runner"))
     if not given and not marked:
         raise pytest.UsageError("Who is recorded? Name it: --stretto-runner model:PROVIDER/NAME.")
     here = request.config.invocation_params.dir if given else Path(request.path).parent
-    return Recording(_placed(given or marked, here))
+    return Recorded(_placed(given or marked, here))
 
 
 def _placed(runner: str, folder: Path) -> str:

@@ -5,21 +5,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 from stretto.agents.cassette import lint, load
 from stretto.agents.choose import header_for, parse_runner
 from stretto.agents.record import Recorder
+from stretto.agents.recording import Mode
 from stretto.agents.runner import Progress, Runner, Surroundings
 from stretto.agents.task import Brief, Outcome
 from stretto.graph.spec import Spec
 from stretto.state.errors import BadInput, PermanentError
 
-Mode = Literal["default", "strict", "lenient"]
 MODES: tuple[str, ...] = get_args(Mode)
 
 
-class Recording(NamedTuple):
+class Recorded(NamedTuple):
     """That a cassette is to be recorded again, and by which runner."""
 
     runner: str
@@ -36,7 +36,7 @@ class Tape:
         recording: Who is recorded; None is a replay.
     """
 
-    def __init__(self, path: Path, *, mode: Mode = "default", test: str = "", recording: Recording | None = None):
+    def __init__(self, path: Path, *, mode: Mode = "default", test: str = "", recording: Recorded | None = None):
         self.path = path
         self.mode: Mode = mode
         self.recording = recording

@@ -35,7 +35,7 @@ def drive(cassette, project, spec):
 
 
 @pytest.mark.cassette(KEPT)
-@pytest.mark.parametrize("text", ["claude", "claude:opus", "model:anthropic/some", "command:./agent"])
+@pytest.mark.parametrize("text", ["claude", "model:anthropic/some", "model:script/a,openai/b", "command:./agent"])
 def test_refused(text, tmp_path):
     with pytest.raises(BadInput, match="is live, and nothing live runs here: this test replays readme.jsonl"):
         parse_runner(text, project=tmp_path)
@@ -84,6 +84,27 @@ def test_strict(scratch_project, cassette):
     project = scratch_project({"README.md": "# other\\n"})
     assert drive(cassette, project, spec_of("Say something else.")).status == "failed"
     assert "Replay stopped" in cassette.misses[0]
+
+
+def elsewhere():
+    # The agent may not write what it wrote when it was recorded, so its tool answers otherwise.
+    spec = spec_of()
+    task = spec.phases[0].tasks[0].model_copy(update={"writes": ("OTHER.md",)})
+    phase = spec.phases[0].model_copy(update={"tasks": (task,)})
+    return spec.model_copy(update={"phases": (phase,), "limits": spec.limits.model_copy(update={"attempts": 1})})
+
+
+@pytest.mark.cassette(KEPT)
+def test_shape(scratch_project, cassette):
+    drive(cassette, scratch_project({"README.md": "# other\\n"}), elsewhere())
+    assert len(cassette.misses) == 1 and "shape" in cassette.misses[0]
+
+
+@pytest.mark.cassette(KEPT, mode="lenient")
+def test_lenient(scratch_project, cassette):
+    drive(cassette, scratch_project({"README.md": "# other\\n"}), elsewhere())
+    assert not any("shape" in miss for miss in cassette.misses)
+    assert [one["turn"] for one in cassette.drift if "shape" in one.get("changed", ())] == [2]
 
 
 @pytest.mark.cassette(KEPT)
@@ -172,8 +193,8 @@ def inner(tmp_path_factory: pytest.TempPathFactory) -> str:
     "name",
     [
         "refused[claude]",
-        "refused[claude:opus]",
         "refused[model:anthropic/some]",
+        "refused[model:script/a,openai/b]",
         "refused[command:./agent]",
         "refused_in_a_command",
         "far",
@@ -181,6 +202,8 @@ def inner(tmp_path_factory: pytest.TempPathFactory) -> str:
         "without_a_mark",
         "drift",
         "strict",
+        "shape",
+        "lenient",
         "of_another_task",
         "unused",
         "scratch",
