@@ -8,9 +8,8 @@ goes back to it with the reason.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, InvalidToolCall, SystemMessage, ToolCall
 from langchain_core.messages import ToolMessage as Told
 
@@ -18,6 +17,9 @@ from stretto.agents.data import BadOutcome
 from stretto.agents.said import json_object
 from stretto.agents.speech import asked, text_of
 from stretto.state.errors import PermanentError
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel  # which takes longer than all else that a resume imports
 
 UNREADABLE: Final = "unreadable_answer"
 """The name of a call that stands for an answer which could not be read; its arguments are what was written."""
@@ -53,7 +55,7 @@ def refuses_tools(error: PermanentError) -> bool:
 class Adapted:
     """A chat model whose tools are told to it, and called by it, in text."""
 
-    def __init__(self, chat: BaseChatModel, tools: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, chat: "BaseChatModel", tools: Sequence[Mapping[str, Any]]) -> None:
         self._chat = chat
         described = [_described(tool["function"]) for tool in tools]
         self._how = _HOW.format(tools="\n\n".join(described))

@@ -38,7 +38,7 @@ _HOMES = (
 """Homes of whoever: as a path, as Claude Code names folders after paths, as Windows has them; and macOS's own /tmp."""
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 _SHORTEST = 8
-_TAKEN_OUT = re.compile(rf"<(?:secret|home|tmp|{'|'.join(_PATTERNS)})>")
+_TAKEN_OUT = re.compile(rf"<(?:secret|home|{'|'.join(_PATTERNS)})>")
 
 
 class Redactor:

@@ -118,7 +118,8 @@ def test_no_color_and_dumb_terminals_are_respected(busy: Project) -> None:
 def test_elsewhere_each_event_is_a_line_without_a_colour(busy: Project) -> None:
     ran = busy.work(*WORK)
 
-    lines = ran.err.splitlines()
+    first, *lines = ran.err.splitlines()
+    assert first.startswith("Estimate, ")
     assert len(lines) == len(busy.events())
     assert all(re.match(r"\d\d:\d\d:\d\d [A-Z_]+ ", line) for line in lines)
     assert "\x1b" not in ran.err
