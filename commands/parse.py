@@ -117,12 +117,19 @@ def _divide(source: Source, grammar: CommandGrammar, items: Sequence[Item]) -> t
             continue
         flag = _known_flag(source, grammar, item, given)
         value = item.value
-        if value is None and flag.kind != "switch" and following and following.flag is None:
+        if value is None and following and following.flag is None and _takes(flag, following.value):
             value = following.value
             index += 1
         _check_given(source, item, flag, value)
         given.setdefault(item.flag, _Given(flag, [])).values.extend([value] if value else [])
     return given, positionals
+
+
+def _takes(flag: Flag, value: Value | None) -> bool:
+    """Whether what follows a flag is its value; one that may stand alone takes only the words that it knows, if any."""
+    if flag.kind == "optional" and flag.allowed:
+        return value is not None and value.text in flag.allowed
+    return flag.kind != "switch"
 
 
 def _known_flag(source: Source, grammar: CommandGrammar, item: Item, given: dict[str, _Given]) -> Flag:

@@ -7,7 +7,15 @@ from stretto.commands import operations
 from stretto.commands.app import App
 from stretto.commands.coordinating import default_capacity, writing
 from stretto.commands.invocation import Invocation
-from stretto.commands.performance_words import asked_metrics, body, explained, finished, sides_of
+from stretto.commands.performance_words import (
+    asked_metrics,
+    body,
+    explained,
+    explaining,
+    explaining_lines,
+    finished,
+    sides_of,
+)
 from stretto.commands.recovery_telling import recovery_success
 from stretto.commands.reply import Reply
 from stretto.commands.workflows import find
@@ -115,7 +123,10 @@ def allocation_efficiency(invocation: Invocation, app: App) -> Reply:
     with log:
         used, events = measure(log.events(), default_capacity(app)["agents"], float("-inf"), app.clock(), name)
     told = {"efficiency": used.efficiency, "allocated": used.allocated, "busy": used.busy}
-    return _efficiency(invocation, name, told, events if "explain" in invocation.flags else ())
+    metric = explaining(invocation)
+    if metric not in (None, "", "utilisation"):
+        raise BadInput("Here one figure is told.", field="--explain", allowed=("utilisation",))
+    return _efficiency(invocation, name, told, () if metric is None else events)
 
 
 def _named(app: App, name: str) -> tuple[Log, str]:
@@ -135,6 +146,7 @@ def _efficiency(invocation: Invocation, name: str | None, told: Mapping[str, Any
     share = _percent(told["efficiency"])
     text = f"{whose}: {share} of {said_seconds(told['allocated'])} allocated agent time was work (busy ÷ allocated)"
     result = {**told, **({"events": list(events)} if events else {})}
+    text += f"\n  counted from {', '.join(events)}" if events else ""
     steps = ("stretto resource-manager usage",)
     return Reply("performance-monitor", text, result, invocation.operation, name or "", next_steps=steps)
 
@@ -157,8 +169,10 @@ def benchmark(invocation: Invocation, app: App) -> Reply:
         *(f"  {name}: {_mean(name, m)}" for name, m in means.items()),
     ]
     result: dict[str, Any] = {"period": label, "n": len(chosen), "metrics": {n: m._asdict() for n, m in means.items()}}
-    if "explain" in invocation.flags:
-        result["explained_by"] = explained(chosen)
+    metric = explaining(invocation)
+    lines += explaining_lines({label: chosen}, metric)
+    if metric is not None:
+        result["explained_by"] = explained(chosen, metric)
     steps = ('stretto performance-monitor compare-optimization \'{"baseline": …, "current": …}\'',)
     return Reply("performance-monitor", "\n".join(lines), result, invocation.operation, next_steps=steps)
 
@@ -177,9 +191,11 @@ def compare(invocation: Invocation, app: App) -> Reply:
         "n": {name: len(side) for name, side in sides.items()},
         "metrics": {name: _change(d) for name, d in changes.items()},
     }
-    if "explain" in invocation.flags:
-        result["explained_by"] = {name: explained(side) for name, side in sides.items()}
+    metric = explaining(invocation)
+    if metric is not None:
+        result["explained_by"] = {name: explained(side, metric) for name, side in sides.items()}
     lines = [counts, *(f"  {name}: {_difference(name, d)}" for name, d in changes.items())]
+    lines += explaining_lines(sides, metric)
     return Reply("performance-monitor", "\n".join(lines), result, invocation.operation)
 
 

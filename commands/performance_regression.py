@@ -5,12 +5,10 @@ from typing import Any
 
 from stretto.commands.app import App
 from stretto.commands.invocation import Invocation
-from stretto.commands.performance_words import asked_metrics, body, explained, sides_of
+from stretto.commands.performance_words import asked_metrics, body, explained, explaining, explaining_lines, sides_of
 from stretto.commands.reply import Reply
 from stretto.graph.metrics import Metrics
-from stretto.graph.regression import ALARMS, LEAST, POWER, Finding, regressions
-
-_RATIOS = frozenset({"time", "agents"})
+from stretto.graph.regression import ALARMS, LEAST, POWER, RATIOS, Finding, regressions
 
 
 def regression(invocation: Invocation, app: App) -> Reply:
@@ -42,8 +40,10 @@ def regression(invocation: Invocation, app: App) -> Reply:
         "metrics": {one.metric: _told(one) for one in found},
         "slowest": _slowest(sides["current"]) if "time" in worse else [],
     }
-    if "explain" in invocation.flags:
-        result["explained_by"] = {name: explained(side) for name, side in sides.items()}
+    metric = explaining(invocation)
+    if metric is not None:
+        result["explained_by"] = {name: explained(side, metric) for name, side in sides.items()}
+    lines += explaining_lines(sides, metric)
     lines += [f"  slowest now: {', '.join(result['slowest'])}"] if result["slowest"] else []
     steps = tuple(f"stretto workflow-status {name} --detailed" for name in result["slowest"][:1])
     return Reply("performance-monitor", "\n".join(lines), result, invocation.operation, next_steps=steps)
@@ -55,7 +55,7 @@ def _slowest(found: Sequence[Metrics]) -> list[str]:
 
 
 def _told(one: Finding) -> dict[str, Any]:
-    unit = "share of the baseline" if one.metric in _RATIOS else "points"
+    unit = "share of the baseline" if one.metric in RATIOS else "points"
     return {**one._asdict(), "n": {"baseline": one.n[0], "current": one.n[1]}, "unit": unit}
 
 
@@ -64,7 +64,7 @@ def _line(one: Finding) -> str:
         return (
             f"  {one.metric}: not measured; a test needs {LEAST} values on each side, there are {one.n[0]}, {one.n[1]}"
         )
-    unit = " %" if one.metric in _RATIOS else " points"
+    unit = " %" if one.metric in RATIOS else " points"
     moved = f"{abs(one.worse) * 100:.1f}{unit} {'worse' if one.worse > 0 else 'better'}" if one.worse else "as before"
     verdict = "REGRESSED" if one.regressed else "no regression told"
     reach = "nothing varied"

@@ -24,9 +24,26 @@ def asked_metrics(fields: Fields) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for word in asked for name in metrics.ALIASES[word]))
 
 
-def explained(found: Sequence[Metrics]) -> dict[str, list[str]]:
-    """The ids of the events behind the metrics of each workflow."""
-    return {m.workflow_id: list(m.events) for m in found}
+def explaining(invocation: Invocation) -> str | None:
+    """The metric of `--explain=METRIC`; empty for `--explain` alone, None without it."""
+    asked = invocation.flags.get("explain")
+    return None if asked is None else "" if asked is True else str(asked)
+
+
+def explained(found: Sequence[Metrics], metric: str = "") -> dict[str, list[str]]:
+    """The ids of the events behind one metric of each workflow, or behind all of them."""
+    return {m.workflow_id: m.behind(metric) for m in found}
+
+
+def explaining_lines(sides: Mapping[str, Sequence[Metrics]], metric: str | None) -> list[str]:
+    """The events behind a metric, listed; without one, how many there are."""
+    if metric is None:
+        return []
+    found = [(name, ids) for side in sides.values() for name, ids in explained(side, metric).items()]
+    if not metric:
+        count = sum(len(ids) for _, ids in found)
+        return [f"  counted from {count} events; --explain=METRIC lists those behind one figure, --json has all"]
+    return [f"  {metric} of {name} is counted from {', '.join(ids) or 'no event'}" for name, ids in found]
 
 
 def finished(app: App, kind: str, complexity: str) -> tuple[Log | None, list[Metrics]]:

@@ -25,6 +25,7 @@ _SWITCH, _TEXT, _INT, _ID, _LIST, _PATH = (
 _PRIORITY = Flag("choice", PRIORITIES)
 _LEVELS = Flag("choice", ("minimal", "standard", "verbose", "comprehensive"))
 _ADAPTIVE = Flag("choice", ("adaptive",))
+METRICS = ("time", "agents", "utilisation", "efficiency", "quality", "reliability")
 
 
 def _switches(names: str) -> dict[str, Flag]:
@@ -161,7 +162,7 @@ _STATUS = _command(
 
 _PERFORMANCE = _command(
     "performance-monitor",
-    {**_switches("track-state no-track-state explain"), "optimization": _ADAPTIVE},
+    {**_switches("track-state no-track-state"), "optimization": _ADAPTIVE, "explain": Flag("optional", METRICS)},
     {
         "track": _ONE_ID,
         **_all("allocation-efficiency recovery-success benchmark compare-optimization", _MAY_ID),

@@ -102,7 +102,7 @@ class Reader(NamedTuple):
                 return self.id(value, field)
             case "int":
                 return self._number(value, flag.least, field)
-            case "choice":
+            case "choice" | "optional" if flag.allowed:
                 return self.choice(value, self.text(value), flag.allowed, field)
             case "path":
                 return self.path(value, field)

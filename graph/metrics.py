@@ -32,12 +32,29 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     **{name: (name,) for name in NAMES},
 }
 """What people ask for, and the metrics that answer."""
+_ENDS = frozenset({"WORKFLOW_CREATED", "WORKFLOW_COMPLETED"})
+_HELD = _ENDS | {"RESOURCE_ALLOCATED", "RESOURCE_DEALLOCATED"}
+_PHASES = frozenset({"PHASE_STARTED", "PHASE_COMPLETED", "PHASE_FAILED", "PHASE_SKIPPED"})
+_TASKS = frozenset({"TASK_STARTED", "TASK_COMPLETED", "TASK_FAILED"})
+_TROUBLE = frozenset({"PHASE_FAILED", "TASK_FAILED", "ERROR_ENCOUNTERED", "WORKFLOW_FAILED"})
+BEHIND: Mapping[str, frozenset[str]] = {
+    "time": _ENDS,
+    "agents": _HELD,
+    "utilisation": _HELD
+    | _PHASES
+    | _TASKS
+    | {"AGENT_DEALLOCATED", "WORKFLOW_STARTED", "WORKFLOW_RESUMED", "WORKFLOW_PAUSED"},
+    "efficiency": _ENDS | _PHASES,
+    "quality": _TASKS | _PHASES,
+    "reliability": _TROUBLE | {"WORKFLOW_COMPLETED"},
+}
+"""The types of the events from which each metric is counted."""
 _INTERVAL = 0.975
 _LEAST_FREEDOM = 3
 
 
 class Metrics(NamedTuple):
-    """One finished workflow. `finished` is in seconds since the epoch; `events` are the ids of those behind it."""
+    """One finished workflow. `finished` is in seconds since the epoch; `events` are the ids and types of its own."""
 
     workflow_id: str
     kind: str
@@ -49,7 +66,12 @@ class Metrics(NamedTuple):
     efficiency: float | None
     quality: float | None
     reliability: float | None
-    events: tuple[str, ...]
+    events: tuple[tuple[str, str], ...]
+
+    def behind(self, metric: str = "") -> list[str]:
+        """The ids of the events from which one metric is counted, or any."""
+        types = BEHIND[metric] if metric else frozenset[str]().union(*BEHIND.values())
+        return [name for name, kind in self.events if kind in types]
 
 
 class Mean(NamedTuple):
@@ -93,7 +115,7 @@ def _of(log: Log, row: WorkflowRow, capacity: float) -> Metrics | None:
         meter.apply(event)
     used = meter.total()
     allocated = used.allocated if any(e.type == "RESOURCE_ALLOCATED" for e in events) else None
-    clean = not any(e.type in ("PHASE_FAILED", "TASK_FAILED", "ERROR_ENCOUNTERED", "WORKFLOW_FAILED") for e in events)
+    clean = not any(e.type in _TROUBLE for e in events)
     return Metrics(
         workflow_id=row.id,
         kind=row.kind,
@@ -105,7 +127,7 @@ def _of(log: Log, row: WorkflowRow, capacity: float) -> Metrics | None:
         efficiency=_running(events, view.finished) / took if took > 0 and view.phases else None,
         quality=_first_time(events),
         reliability=float(clean),
-        events=tuple(e.event_id for e in events),
+        events=tuple((e.event_id, e.type) for e in events),
     )
 
 

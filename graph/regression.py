@@ -26,7 +26,8 @@ _RISES: Mapping[str, bool] = {
     "quality": False,
     "reliability": False,
 }
-_RATIOS = frozenset({"time", "agents"})
+RATIOS = frozenset({"time", "agents"})
+"""Metrics of which a change is told as a share of the baseline."""
 
 
 class Finding(NamedTuple):
@@ -64,7 +65,7 @@ def regressions(
 
 
 def _tested(name: str, baseline: Sequence[float | None], current: Sequence[float | None], alarms: float) -> Finding:
-    ratio = name in _RATIOS
+    ratio = name in RATIOS
     before, after = _values(baseline, ratio=ratio), _values(current, ratio=ratio)
     n = len(before), len(after)
     if min(n) < LEAST:

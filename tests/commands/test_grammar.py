@@ -52,7 +52,7 @@ def flag_values(flag: Flag) -> st.SearchStrategy[Any]:
     kinds: dict[str, st.SearchStrategy[Any]] = {
         "switch": st.just(True),
         "text": TEXT,
-        "optional": st.just(True) | TEXT,
+        "optional": st.just(True) | (st.sampled_from(flag.allowed) if flag.allowed else TEXT),
         "int": st.integers(flag.least, 10**9 - 1),
         "choice": listed,
         "list": st.lists(listed, max_size=3),

@@ -62,6 +62,27 @@ def test_each_metric_is_what_its_definition_says(world: Clocked) -> None:
     }
 
 
+def test_the_events_behind_one_figure_are_listed(world: Clocked) -> None:
+    run_one(world, "a_001", 90, fails=True)
+    ends = [e.event_id for e in world.events("a_001") if e.type in ("WORKFLOW_CREATED", "WORKFLOW_COMPLETED")]
+    (failed,) = [e.event_id for e in world.events("a_001") if e.type == "PHASE_FAILED"]
+
+    told = ask(world, "benchmark", "--explain=time")
+    assert told.result["explained_by"] == {"a_001": ends}
+    assert f"time of a_001 is counted from {', '.join(ends)}" in told.text
+    assert failed in ask(world, "benchmark", "--explain", "reliability").result["explained_by"]["a_001"]
+
+    every = ask(world, "benchmark", "--explain", metrics=["time"])
+    assert {*ends, failed} <= {*every.result["explained_by"]["a_001"]}
+    assert f"{len(every.result['explained_by']['a_001'])} events; --explain=METRIC" in every.text
+
+    with pytest.raises(BadInput) as refused:
+        ask(world, "benchmark", "--explain=beauty")
+    assert (refused.value.field, "time" in refused.value.allowed) == ("--explain", True)
+    with pytest.raises(BadInput):
+        ask(world, "allocation-efficiency", "a_001", "--explain=time")
+
+
 def test_the_share_of_what_one_held_is_told_with_or_without_the_prefix(world: Clocked) -> None:
     run_one(world, "complex_feature_001", 60, waits=20)
 
