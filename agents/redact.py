@@ -26,6 +26,24 @@ _PATTERNS = {
     "password-in-url": r"(?<=://)[^/\s:@\"']+:[^/\s:@\"']{3,}(?=@)",
 }
 SECRETS = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
+_MARKS: dict[str, tuple[str, ...]] = {
+    "anthropic-key": ("sk-ant-",),
+    "openai-key": ("sk-",),
+    "github-token": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    "gitlab-token": ("glpat-",),
+    "aws-key-id": ("AKIA", "ASIA"),
+    "google-key": ("AIza",),
+    "slack-token": ("xox",),
+    "stripe-key": ("_live_",),
+    "huggingface-token": ("hf_",),
+    "npm-token": ("npm_",),
+    "pypi-token": ("pypi-AgEI",),
+    "jwt": ("eyJ",),
+    "private-key": ("-----BEGIN ",),
+    "bearer": ("Bearer ",),
+    "password-in-url": ("://",),
+}
+"""What every secret of a kind holds one of: a text without any of them, the usual case, need not be searched."""
 _OWN_PATH = re.compile(
     r"(?<![\w.~/>-])/(?:(?:home|Users)/\w[\w.-]*/|root/|(?:private/)?var/folders/)[\w./-]*|\b[A-Za-z]:\\Users\\\w[^\s\"']*"
 )
@@ -62,7 +80,8 @@ class Redactor:
         for value in self._values:
             text = text.replace(value, "<secret>")
         for name, pattern in SECRETS.items():
-            text = pattern.sub(f"<{name}>", text)
+            if any(mark in text for mark in _MARKS[name]):
+                text = pattern.sub(f"<{name}>", text)
         text = self._home.sub("<home>", text) if self._home else text
         for pattern, name in self._homes:
             text = pattern.sub(name, text)
@@ -88,7 +107,7 @@ def redactions_in(text: str) -> int:
 
 def secrets_in(text: str) -> list[str]:
     """The kinds of secrets that `text` seems to hold."""
-    return [name for name, pattern in SECRETS.items() if pattern.search(text)]
+    return [name for name, pattern in SECRETS.items() if any(m in text for m in _MARKS[name]) and pattern.search(text)]
 
 
 def paths_in(text: str) -> list[str]:

@@ -79,3 +79,15 @@ def test_redacting_twice_changes_nothing_more(before: str, kind: str, after: str
     once = redactor.text(before + EXAMPLES[kind] + " swordfish-9 /home/alice " + after)
     assert redactor.text(once) == once
     assert "swordfish-9" not in once
+
+
+PIECES = st.sampled_from([*EXAMPLES.values(), "sk-", "://", "Bearer ", " ", "\n", "x" * 40])
+
+
+@given(st.lists(PIECES, max_size=6).map("".join))
+def test_a_text_without_the_mark_of_a_secret_holds_none(text: str) -> None:
+    plain = text
+    for name, pattern in SECRETS.items():
+        plain = pattern.sub(f"<{name}>", plain)
+    assert Redactor({}).text(text) == plain
+    assert secrets_in(text) == [name for name, pattern in SECRETS.items() if pattern.search(text)]
