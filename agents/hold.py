@@ -16,6 +16,9 @@ from stretto.agents.redact import Redactor
 from stretto.agents.session_import import INSIDE
 from stretto.state.digest import sha256
 
+_DEEPEST = 60
+"""Agents that began agents, one within the other; what lies deeper is held after the others."""
+
 
 @dataclass(slots=True)
 class Held:
@@ -54,6 +57,7 @@ class _Player:
             self.lanes.setdefault(turn.lane, []).append(turn)
         self._left = dict(self.lanes)
         self._held = Held()
+        self._depth = 0
         self._hash = sha256(b"")
 
     def lane(self, lane: str) -> None:
@@ -77,8 +81,10 @@ class _Player:
 
     def _call(self, turn: Turn, note: ToolNote) -> None:
         self._held.calls += 1
-        if note.lane:
+        if note.lane and self._depth < _DEEPEST:
+            self._depth += 1
             self.lane(note.lane)
+            self._depth -= 1
         if note.name not in INSIDE:
             if note.text is None:
                 self._held.misses.append(f"{_where(turn)}: the answer of the tool {note.name!r} is not recorded")

@@ -108,6 +108,16 @@ def test_an_answer_that_is_not_recorded_is_a_miss(tmp_path: Path) -> None:
     ]
 
 
+def test_lanes_that_begin_each_other_without_end_are_held_once(tmp_path: Path) -> None:
+    made = brought(work().rows).cassette
+    first = made.turns[0]
+    lanes = [f"l{n:04}" for n in range(2000)]
+    notes = [(first.tools[0].model_copy(update={"lane": later}),) for later in [*lanes[1:], lanes[0]]]
+    turns = [first.model_copy(update={"lane": n, "tools": t}) for n, t in zip(lanes, notes, strict=True)]
+    done = hold(made._replace(turns=tuple(turns)), tmp_path)
+    assert (done.lanes, done.turns, done.misses) == (2000, 2000, [])
+
+
 @pytest.mark.parametrize("form", ["inline", "progress", "file"])
 def test_a_subagent_has_its_lane_in_every_form(form: str, tmp_path: Path) -> None:
     main, own = rows_with_agent(form)

@@ -1,15 +1,24 @@
 """`stretto cassette` through the door: record, replay, import, lint, diff, redact."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from tests.agents.sessions import KEY, work
 from tests.commands.door import Project
+from tests.commands.host import ADD, Host, orders_of
 
 TASK = "Compare caches"
 LANES = ["analysis/synthesis#1", *(f"research/topic-{n}#1" for n in (1, 2, 3))]
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What --keep keeps goes with the test's folder."""
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
 
 
 def script(project: Project) -> None:
@@ -111,6 +120,27 @@ def test_a_workflow_of_programs_is_recorded_and_replayed_without_them(project: P
     assert project.run("cassette", "lint", "c.jsonl").code == 0
     copied = Project(Path(done["kept"]) / "project")
     assert copied.git("rev-parse", "HEAD:src").strip() == tree
+
+
+@pytest.mark.slow
+def test_what_an_assistants_agents_did_is_recorded_over_all_its_resumes(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host(project, monkeypatch)
+    before, path = project.git("rev-parse", "HEAD").strip(), project.root.with_name("c.jsonl")
+    ran = host.start(*ADD, "--record", str(path))
+    while orders := orders_of(ran, "open"):
+        for order in orders:
+            host.carry_out(order)
+        ran = host.go_on("--record", str(path))
+    assert ran.json["result"]["status"] == "completed"
+    tree = project.git("rev-parse", "HEAD:src").strip()
+    project.git("reset", "--hard", "-q", before)
+
+    done = project.run("cassette", "replay", str(path), "--strict", "--keep", "--json").json["result"]
+
+    assert (done["holds"], done["drift"], done["misses"]) == (True, [], [])
+    assert Project(Path(done["kept"]) / "project").git("rev-parse", "HEAD:src").strip() == tree
 
 
 def test_diff_tells_what_changed(recorded: Project) -> None:
