@@ -28,7 +28,7 @@ from stretto.commands.version import version
 from stretto.state.store import EVENTS
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("commands", "graph", "agents", "state")
+ROOMS = ("commands", "packs", "graph", "agents", "state")
 ORDERS = 4
 STORES = "stores"
 NOTE = f"The limit of {LIMIT:g} holds for what only looks, and for refusals. What `{STORES}` waits for the disk."

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
-ROOMS = ("testing", "commands", "graph", "agents", "state")
+ROOMS = ("testing", "commands", "packs", "graph", "agents", "state")
 BEGIN, END = "<!-- modules: made by `make docs` -->", "<!-- end of modules -->"
 
 

@@ -16,7 +16,7 @@ import time
 import tomllib
 from pathlib import Path
 
-ROOMS = ("testing", "commands", "graph", "agents", "state")
+ROOMS = ("testing", "commands", "packs", "graph", "agents", "state")
 FILES = ("pyproject.toml", "constraints.txt", "README.md", "LICENSE")
 EXTRAS = frozenset({"mcp"})
 """Extras that the plugin needs, as far as the project has them."""

@@ -10,14 +10,14 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("testing", "commands", "graph", "agents", "state")
+ROOMS = ("testing", "commands", "packs", "graph", "agents", "state")
 FENCES: dict[str, tuple[str, ...]] = {
     "langgraph": ("graph/", "state/checkpoint.py", "state/node_cache.py"),
     "langchain_core": ("agents/", "state/checkpoint.py"),
     "tenacity": ("agents/retry.py",),
     "diskcache": ("state/",),
     "rich": ("commands/",),
-    "pydantic": ("commands/", "graph/", "agents/"),
+    "pydantic": ("commands/", "packs/", "graph/", "agents/"),
     "yaml": ("graph/", "agents/"),
     "subprocess": (
         "commands/hook_dry.py",

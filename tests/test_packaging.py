@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("testing", "commands", "graph", "agents", "state")
+ROOMS = ("testing", "commands", "packs", "graph", "agents", "state")
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv*", "__pycache__", "build", "dist", "*.egg-info", ".*_cache", ".hypothesis", ".stretto", ".demo"
 )

@@ -307,7 +307,7 @@ def test_one_who_died_over_it_is_no_obstacle(fresh: Fresh) -> None:
 def test_an_installed_plugin_whose_folder_is_read_only_gets_a_real_environment(tmp_path: Path) -> None:
     """With the network: from a copy of the plugin to a command that ran, and a second one that need not wait."""
     plugin = tmp_path / "plugins" / "cache" / "acme" / "stretto" / version()
-    for name in ("bin", "hooks", "testing", "commands", "graph", "agents", "state"):
+    for name in ("bin", "hooks", "testing", "commands", "packs", "graph", "agents", "state"):
         shutil.copytree(ROOT / name, plugin / name, ignore=LEFT_OUT)
     for name in ("pyproject.toml", "constraints.txt", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, plugin / name)
