@@ -245,9 +245,14 @@ class BlobStore:
     def _perform(self, works: Iterable[Callable[[], None]]) -> None:
         """Do them in one transaction."""
         try:
-            with self.transaction():
+            self._begin()
+            error: BaseException | None = None
+            try:
                 for work in works:
                     work()
+            except BaseException as raised:  # noqa: BLE001 - it is raised there
+                error = raised
+            self._end(error)
         except BaseException:
             self.rolled_back()
             raise
@@ -286,14 +291,9 @@ class BlobStore:
         """Commit if there is no error, which is raised otherwise; leave no transaction open."""
         try:
             try:
-                if error is not None:
-                    raise error
-                self._table.commit()
+                self._table.finish(error)
             finally:
-                try:
-                    self._table.end()
-                finally:
-                    let_go(self._gate)
+                let_go(self._gate)
         except DiskFailed as failed:
             self._failed = failed.message
             raise
@@ -315,7 +315,7 @@ class BlobStore:
                     table.begin_reading()
                     yield
                 finally:
-                    table.end()
+                    table.end_reading()
             except FAULTS as error:
                 raise self._translated(error) from error
 

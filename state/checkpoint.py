@@ -44,13 +44,13 @@ from stretto.state import migration, pruning
 from stretto.state.blobs import BlobStore
 from stretto.state.decoding import Decoder
 from stretto.state.disk import Durability
-from stretto.state.documents import Document, Documents, Place, Write, dump_document, dump_writes, mark
+from stretto.state.documents import Document, Documents, Place, dump_document, dump_writes, mark
 from stretto.state.encoding import Encoder
 from stretto.state.errors import BadInput, StoreDamaged
 from stretto.state.healing import Healer
 from stretto.state.keys import join
 from stretto.state.reading import ROWS, Encoded, Raw, Reader, damaged
-from stretto.state.segments import INLINE_ONCE, Segments, Stored
+from stretto.state.segments import INLINE, INLINE_ONCE, Segments, Stored
 
 _PATIENCE, _REMEMBERED = 0.005, 4096
 _STRATEGIES = ("keep_latest", "delete")
@@ -145,16 +145,18 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
     ) -> dict[str, Stored]:
         """Where each channel's value lies. What did not change since the parent is not even serialised."""
         held: Mapping[str, Stored] = follows.values if follows else {}
-        versions: Mapping[str, Any] = follows.checkpoint.get("channel_versions", {}) if follows else {}
+        before: Mapping[str, Any] = follows.checkpoint.get("channel_versions", {}) if follows else {}
         kept: dict[str, Stored] = {}
-        encode, keep = self._encoder.encode, self._segments.keep
+        now = checkpoint["channel_versions"]
         for channel, value in checkpoint["channel_values"].items():
-            base, version = held.get(channel), checkpoint["channel_versions"].get(channel)
-            if base and channel not in encoded and version is not None and versions.get(channel) == version:
-                kept[channel] = base
-            else:
-                kind, data = encoded.get(channel) or encode(self.serde, value)
-                kept[channel] = keep(place.thread, kind, data, base)
+            base, new = held.get(channel), encoded.get(channel)
+            if new is None:
+                version = now.get(channel)
+                if base and version is not None and before.get(channel) == version:
+                    kept[channel] = base
+                    continue
+                new = self._encoder.encode(self.serde, value)
+            kept[channel] = new if len(new[1]) <= INLINE else self._segments.keep(place.thread, *new, base)
         return kept
 
     def _put(self, document: Document) -> None:
@@ -166,7 +168,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
             row = self._store.set(key, value)
             if old and old != row:
                 self._documents.take_leave(document.place, old.digest)
-        self._documents.remember(Document(*document[:-1], row.digest))
+        self._documents.remember(document, row.digest)
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -190,7 +192,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
 
         def work() -> None:
             made = [
-                Write(index, task_path, channel, self._segments.keep(thread, *value, None, INLINE_ONCE))
+                (index, task_path, channel, value if len(value[1]) <= INLINE_ONCE else self._keep_once(thread, value))
                 for index, channel, value in encoded
             ]
             if self._store.add(key, dump_writes(self.serde, made)) is None:
@@ -202,6 +204,9 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
 
         urgent = any(index < 0 for index, _, _ in encoded)
         self._store.write(work, 0.0 if urgent else _PATIENCE)
+
+    def _keep_once(self, thread: str, value: Encoded) -> Stored:
+        return self._segments.keep(thread, *value, None, INLINE_ONCE)
 
     # Reading
 

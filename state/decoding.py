@@ -3,12 +3,13 @@
 A chat is loaded whole at the start of every turn, and most of the time goes to building its old messages, each of which
 pydantic validates. The bytes of a message never change their meaning, so one that was decoded before is copied from
 what is kept of it: if it holds nothing but plain data, and whoever loads it gets lists and dicts of his own. It is
-found by the end of its bytes, and used only if all of them are the same.
+found by the end of its bytes, and used only if all of them are the same. Those that a list loaded lately begins with
+are found by one comparison for all.
 """
 
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 from stretto.state.documents import Serializer
@@ -24,37 +25,31 @@ _MODEL = 5
 """LangGraph's code for a pydantic model."""
 _MOST, _LARGEST, _BESIDES = 16 << 20, 1 << 20, 3072
 """Bytes of all that is kept, and of one message of it: those of its encoding, of its text, and what Python needs."""
+_RUNS, _LONGEST = 4, 4 << 20
+"""So many lists are remembered whole, of so many bytes: the next one begins as they do."""
 _ATOMS = frozenset({type(None), bool, int, float, str, bytes})
-_set = object.__setattr__
 
 
 class _Kept(NamedTuple):
-    """A message: its bytes and who decoded them, its fields, and what makes those that each copy has for its own."""
+    """A message: its bytes, who decoded them, and what makes a copy of it."""
 
     data: bytes
     serde: Serializer
-    kind: type[object]
-    fields: dict[str, Any]
-    own: tuple[tuple[str, Callable[[], Any]], ...]
-    names: set[str]
-    extra: Callable[[], Any]
+    copy: Callable[[], object]
 
     @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
         return 2 * len(self.data) + _BESIDES
 
-    def copy(self) -> object:
-        """A message like it, made as pydantic makes a copy, that shares nothing which can be changed."""
-        message = object.__new__(self.kind)
-        fields = self.fields.copy()
-        for name, copy in self.own:
-            fields[name] = copy()
-        _set(message, "__dict__", fields)
-        _set(message, "__pydantic_fields_set__", self.names.copy())
-        _set(message, "__pydantic_extra__", self.extra())
-        _set(message, "__pydantic_private__", None)
-        return message
+
+class _Run(NamedTuple):
+    """The messages of a list that was loaded before: its bytes, and where the first begins, and what makes copies."""
+
+    data: bytes
+    start: int
+    serde: Serializer
+    copies: Sequence[Callable[[], object]]
 
 
 class Decoder:
@@ -67,6 +62,7 @@ class Decoder:
     def __init__(self, messages: set[type]) -> None:
         self._messages = messages
         self._kept: dict[bytes, _Kept] = {}
+        self._runs: dict[bytes, _Run] = {}
         self._size = 0
         self._lock = threading.Lock()
 
@@ -82,31 +78,53 @@ class Decoder:
         count, at = _counted(data)
         if count <= _FEW or at >= len(data) or data[at] not in _HEADS:
             return None
-        found: list[object] = []
-        known = self._kept.get
-        for _ in range(count):
+        start, first = at, _tail(data, at, _end_of_model(data, at))
+        found, copies, at = self._again(serde, data, at, first)
+        while at < len(data):
             end = _end_of_model(data, at)
             if not at < end <= len(data):
                 return None
-            tail = data[max(at, end - _TAIL) : end]
-            kept = known(tail)
+            tail = _tail(data, at, end)
+            kept = self._kept.get(tail)
             if kept and len(kept.data) == end - at and data.startswith(kept.data, at) and kept.serde is serde:
                 found.append(kept.copy())
+                copies.append(kept.copy)
             else:
-                found.append(self._decoded(serde, data[at:end], tail))
+                found.append(self._decoded(serde, data[at:end], tail, copies))
             at = end
-        return found if at == len(data) else None
+        if len(found) != count:
+            return None
+        if len(copies) == count:
+            self._remember(first, _Run(data, start, serde, copies))
+        return found
 
-    def _decoded(self, serde: Serializer, data: bytes, tail: bytes) -> object:
+    def _again(
+        self, serde: Serializer, data: bytes, at: int, first: bytes
+    ) -> tuple[list[object], list[Callable[[], object]], int]:
+        """Copies of the messages that a list loaded before began with, what made them, and where the others begin."""
+        run = self._runs.get(first)
+        if run and run.serde is serde and data.startswith(memoryview(run.data)[run.start :], at):
+            return [copy() for copy in run.copies], [*run.copies], at + len(run.data) - run.start
+        return [], [], at
+
+    def _decoded(self, serde: Serializer, data: bytes, tail: bytes, copies: list[Callable[[], object]]) -> object:
+        """A message that is not known; from now on it is, and what makes copies of it joins them, if it is plain."""
         message: Any = serde.loads_typed(("msgpack", data))
         if type(message) in self._messages and message.__pydantic_private__ is None:
             fields, extra, seen = message.__dict__, message.__pydantic_extra__, set[int]()
             if _plain(fields, seen) and _plain(extra, seen):
-                fields = {name: _copy(value) for name, value in fields.items()}
-                own = tuple((name, _copier(value)) for name, value in fields.items() if type(value) not in _ATOMS)
-                names = set(message.__pydantic_fields_set__)
-                self._keep(tail, _Kept(data, serde, type(message), fields, own, names, _copier(_copy(extra))))
+                copies.append(_message_copier(message, fields, extra))
+                self._keep(tail, _Kept(data, serde, copies[-1]))
         return message
+
+    def _remember(self, first: bytes, run: _Run) -> None:
+        if len(run.data) > _LONGEST:
+            return
+        with self._lock:
+            self._runs.pop(first, None)
+            self._runs[first] = run
+            if len(self._runs) > _RUNS:
+                del self._runs[next(iter(self._runs))]
 
     def _keep(self, tail: bytes, kept: _Kept) -> None:
         if len(kept.data) > _LARGEST:
@@ -140,6 +158,34 @@ def _end_of_model(data: bytes, at: int) -> int:
     except (IndexError, KeyError, struct.error):
         return 0
     return at + head.size + int(length) if code == _MODEL else 0
+
+
+def _tail(data: bytes, at: int, end: int) -> bytes:
+    """By what a message is looked for."""
+    return data[max(at, end - _TAIL) : end]
+
+
+def _message_copier(message: Any, fields: dict[str, Any], extra: Any) -> Callable[[], object]:
+    """What makes messages like this plain one, as pydantic makes a copy; they share nothing which can be changed."""
+    kind = _kind(message)
+    names = set(message.__pydantic_fields_set__)
+    fields = {name: _copy(value) for name, value in fields.items()}
+    own = [(name, _copier(value)) for name, value in fields.items() if type(value) not in _ATOMS]
+    extras = _copier(_copy(extra))
+    new, put = object.__new__, object.__setattr__
+
+    def copy() -> object:
+        made: object = new(kind)
+        its = fields.copy()
+        for name, of in own:
+            its[name] = of()
+        put(made, "__dict__", its)
+        put(made, "__pydantic_fields_set__", names.copy())
+        put(made, "__pydantic_extra__", extras())
+        put(made, "__pydantic_private__", None)
+        return made
+
+    return copy
 
 
 def _kind(value: object) -> Any:

@@ -10,7 +10,7 @@ they are its rows all the same, and `prove` has diskcache read and write some be
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Literal
@@ -79,8 +79,8 @@ class BlobDisk(diskcache.Disk):
         )
 
 
-_INSERT = (
-    "INSERT INTO Cache (key, raw, store_time, expire_time, access_time, access_count, size, mode, value)"
+_INSERT = (  # FAIL: an INSERT that fires triggers would else keep what it needs to undo itself, and there is one row
+    "INSERT OR FAIL INTO Cache (key, raw, store_time, expire_time, access_time, access_count, size, mode, value)"
     " VALUES (?, 1, ?, ?, NULL, 0, 0, 1, ?)"
 )
 _REPLACE = "UPDATE Cache SET store_time = ?, expire_time = ?, value = ? WHERE key = ? AND raw = 1"
@@ -144,6 +144,8 @@ class Table(diskcache.Cache):
 
     def __init__(self, directory: str, durability: Durability, newest: int, *, marked: bool) -> None:
         self._one: sqlite3.Connection | None = None
+        self._ask: Callable[..., sqlite3.Cursor] = self._not_open
+        """Of the one cursor that writes: to make one for each statement takes longer."""
         self._synchronous = _SYNCHRONOUS[durability]
         self.version = -1
         """What `changes_of_others` was when the last transaction began; -1 if that one failed."""
@@ -186,20 +188,25 @@ class Table(diskcache.Cache):
                 self._one.execute(f"PRAGMA {pragma}")
             if self._synchronous < _SYNCHRONOUS["power"]:
                 self._one.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_IN_LOG}")
+            self._ask = self._one.cursor().execute
         return self._one
+
+    def _not_open(self, *_: object) -> sqlite3.Cursor:
+        raise sqlite3.ProgrammingError("the cache is not open")
 
     def _lighten(self) -> None:
         """Make some of diskcache's objects anew that cost every commit something and do nothing for our rows."""
         for kind, name, sql in LIGHTER:
             (made,) = self._con.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
             if made != sql:
-                self._con.executescript(f"BEGIN IMMEDIATE; DROP {kind} {name}; {sql}; COMMIT")
+                reset = "UPDATE Settings SET value = 0 WHERE key = 'count'"
+                self._con.executescript(f"BEGIN IMMEDIATE; DROP {kind} {name}; {sql}; {reset}; COMMIT")
 
     def close(self) -> None:
         """Close the connection."""
         if self._one is not None:
             self._one.close()
-            self._one = None
+            self._one, self._ask = None, self._not_open
         if self._tide:
             self._tide.close()
 
@@ -255,8 +262,8 @@ class Table(diskcache.Cache):
             self._con.execute(f"PRAGMA cache_size = {cached:d}")
 
     def counted(self) -> int:
-        """How many rows there are, as diskcache counts them."""
-        return int(self._con.execute("SELECT value FROM Settings WHERE key = 'count'").fetchone()[0])
+        """How many rows there are."""
+        return int(self._con.execute("SELECT count(*) FROM Cache").fetchone()[0])
 
     def get_version(self) -> int:
         """The format of what lies here, as the file says; 0 if it does not."""
@@ -314,7 +321,7 @@ class Table(diskcache.Cache):
     def insert(self, key: bytes, value: bytes, expires: float | None = None) -> bool:
         """Store a row under a new key; whether it was new. `expires` is in seconds of the epoch."""
         try:
-            self._inserted = self._con.execute(_INSERT, (key, time.time(), expires, value)).lastrowid or 0
+            self._inserted = self._ask(_INSERT, (key, time.time(), expires, value)).lastrowid or 0
         except sqlite3.IntegrityError:
             return False
         return True
@@ -356,8 +363,13 @@ class Table(diskcache.Cache):
         return None
 
     def begin_reading(self) -> None:
-        """From here to `end`, reads see the table as the first of them finds it."""
+        """From here to `end_reading`, reads see the table as the first of them finds it."""
         self._con.execute("BEGIN")
+
+    def end_reading(self) -> None:
+        """Let go of what `begin_reading` held on to. Nothing was written, so `version` stays what it is."""
+        if self._con.in_transaction:
+            self._con.rollback()
 
     def begin(self) -> None:
         """From here to `commit`, writes are one transaction, in which diskcache's own methods take part.
@@ -365,9 +377,9 @@ class Table(diskcache.Cache):
         Raises:
             StrettoError: Another process kept the file locked.
         """
-        con = self._con
+        ask = self._ask
         try:
-            con.execute("BEGIN IMMEDIATE")
+            ask("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
@@ -378,19 +390,30 @@ class Table(diskcache.Cache):
             ) from error
         self._txn_id = threading.get_ident()  # so that diskcache begins none of its own
         self._inserted, self._before = 0, None
-        (version,) = con.execute("PRAGMA data_version").fetchone()
+        (version,) = ask("PRAGMA data_version").fetchone()
         if version != self.version:
-            (self._ahead,) = con.execute("SELECT value FROM Settings WHERE key = ?", (AHEAD,)).fetchone()
+            (self._ahead,) = ask("SELECT value FROM Settings WHERE key = ?", (AHEAD,)).fetchone()
             self.version = version
 
     def commit(self) -> None:
         """Make what was written since `begin` durable."""
         count = self._count() if self._tide else 0
         version, self.version = self.version, -1
-        self._con.execute("COMMIT")
-        self.version = version
+        self._ask("COMMIT")
+        self.version, self._txn_id = version, None
         if count and self._tide:
             self._tide.rise(count)
+
+    def finish(self, error: BaseException | None) -> None:
+        """Commit if there is no error; else undo what was written since `begin`, and raise it."""
+        if error is not None:
+            self.end()
+            raise error
+        try:
+            self.commit()
+        except BaseException:
+            self.end()
+            raise
 
     def _count(self) -> int:
         """The count of commits with the one that is about to be made; 0 if it changes nothing."""

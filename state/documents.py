@@ -128,9 +128,9 @@ def load_document(serde: Serializer, place: Place, value: bytes, digest: bytes) 
     return document
 
 
-def dump_writes(serde: Serializer, writes: Sequence[Write]) -> bytes:
-    """The value of a row of writes."""
-    return _dump(serde, [list(write) for write in writes])
+def dump_writes(serde: Serializer, writes: Sequence[tuple[int, str, str, Stored]]) -> bytes:
+    """The value of a row of writes, each with the fields of `Write`."""
+    return _dump(serde, [(*write,) for write in writes])
 
 
 def load_writes(serde: Serializer, value: bytes) -> list[Write]:
@@ -190,11 +190,11 @@ class Documents:
             return last
         return self.get(serde, place)
 
-    def remember(self, document: Document) -> None:
-        """It is written: to be called in the transaction that does it."""
-        of = document.place.thread, document.place.namespace
+    def remember(self, document: Document, digest: bytes) -> None:
+        """It is written, as a row of that digest: to be called in the transaction that does it."""
+        of = document.place[:2]
         self._last.pop(of, None)
-        self._last[of] = self._store.version, document
+        self._last[of] = self._store.version, Document(*document[:-1], digest)
         if len(self._last) > _REMEMBERED:
             self._last.popitem(last=False)
 
@@ -202,13 +202,13 @@ class Documents:
         """Anything may be written, or what was written may be undone."""
         self._last.clear()
 
-    def amend(self, serde: Serializer, key: bytes, made: Sequence[Write]) -> None:
+    def amend(self, serde: Serializer, key: bytes, made: Sequence[tuple[int, str, str, Stored]]) -> None:
         """Add writes to a row of them that is there."""
         row = self._store.get(key)
         kept = {write.number: write for write in load_writes(serde, row.value)} if row else {}
         for write in made:
-            if write.number < 0 or write.number not in kept:
-                kept[write.number] = write
+            if write[0] < 0 or write[0] not in kept:
+                kept[write[0]] = Write(*write)
         self._store.set(key, dump_writes(serde, list(kept.values())))
 
     def newest(self, thread: str, namespace: str) -> Place | None:

@@ -2,11 +2,16 @@
 
 A chat is written whole in every turn, and most of the time goes to its old messages, which are pydantic models. What a
 model holds is encoded in a quarter of the time that the model takes, and tells whether it is as it was: then the bytes
-that stand for it are known. MessagePack has a list as its length and then its elements, so those bytes can be joined.
+that stand for it are known. One of nothing but texts is compared with what it held, and not even that is encoded.
+MessagePack has a list as its length and then its elements, so those bytes can be joined.
 """
 
 import struct
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import ormsgpack
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from stretto.state.documents import Serializer
 from stretto.state.reading import KINDS, Encoded
@@ -14,6 +19,15 @@ from stretto.state.reading import KINDS, Encoded
 _FEW = 2
 _MOST, _LARGEST = 4096, 4096
 _FIXED, _SHORT = 16, 1 << 16
+
+
+class _Known(NamedTuple):
+    """A message: its class, its fields if equal ones are encoded alike, what they are encoded to, and the message."""
+
+    kind: type[Any]
+    fields: dict[str, Any] | None
+    held: bytes
+    data: bytes
 
 
 class Encoder:
@@ -25,34 +39,59 @@ class Encoder:
 
     def __init__(self, messages: set[type]) -> None:
         self._messages = messages
-        self._known: dict[str, tuple[bytes, bytes]] = {}
+        self._known: dict[str, _Known] = {}
 
     def encode(self, serde: Serializer, value: Any) -> Encoded:
         """The same as `serde` makes of the value. TypeError for what would not be loaded again."""
-        if type(value) is list:
-            items: list[Any] = value  # pyright: ignore[reportUnknownVariableType] - of anything
+        kind = _kind(value)
+        if kind is list:
+            items: list[Any] = value
             if len(items) > _FEW and self._messages.issuperset(map(type, items)):
                 return "msgpack", b"".join(self._list(serde, items))
-        kind, data = serde.dumps_typed(value)
-        if kind not in KINDS:
-            raise TypeError(f"{kind!r} is not an encoding that may be loaded again")
-        return kind, bytes(data)
+        elif (kind is str or kind is int) and type(serde) is JsonPlusSerializer:
+            with suppress(ormsgpack.MsgpackEncodeError):  # then serde knows what to do
+                return "msgpack", ormsgpack.packb(value)
+        encoding, data = serde.dumps_typed(value)
+        if encoding not in KINDS:
+            raise TypeError(f"{encoding!r} is not an encoding that may be loaded again")
+        return encoding, bytes(data)
 
     def _list(self, serde: Serializer, messages: list[Any]) -> list[bytes]:
-        found, known, dump = [_head(len(messages))], self._known.get, serde.dumps_typed
+        found = [_head(len(messages))]
         for message in messages:
-            _, held = dump((type(message).__name__, message.__dict__, message.__pydantic_extra__))
-            before, data = known(message.id) or (b"", b"")
-            found.append(data if before == held else self._anew(serde, message, held))
+            one = self._known.get(message.id)
+            same = one and one.fields == message.__dict__ and not message.__pydantic_extra__
+            if one and same and one.kind is type(message):
+                found.append(one.data)
+                continue
+            held = _held(serde, message)
+            found.append(one.data if one and one.held == held else self._anew(serde, message, held))
         return found
 
     def _anew(self, serde: Serializer, message: Any, held: bytes) -> bytes:
         data = self.encode(serde, message)[1]
         if message.id and len(held) <= _LARGEST and _held(serde, message) == held:
-            self._known[message.id] = held, data
+            self._known[message.id] = _Known(type(message), _texts(message), held, data)
             if len(self._known) > _MOST:
                 self._known.pop(next(iter(self._known)), None)
         return data
+
+
+def _texts(message: Any) -> dict[str, Any] | None:
+    """Its fields, if each is a text or empty: what is equal to that is encoded alike, as 1 and True are not."""
+    fields: dict[str, Any] = message.__dict__
+    if message.__pydantic_extra__ or not all(map(_is_text, fields.values())):
+        return None
+    return {name: value.copy() if type(value) in (list, dict) else value for name, value in fields.items()}
+
+
+def _is_text(value: Any) -> bool:
+    kind = _kind(value)
+    return kind is str or value is None or (kind in (list, dict) and not value)
+
+
+def _kind(value: object) -> Any:
+    return type(value)
 
 
 def _held(serde: Serializer, message: Any) -> bytes:

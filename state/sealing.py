@@ -56,7 +56,7 @@ class Row(NamedTuple):
 def seal(key: bytes, value: bytes) -> tuple[bytes, Row]:
     """What is stored under `key` for `value`, and the row it will be read as."""
     head, body = pack(value) if len(value) >= _WORTH_DEFLATING else (_HEADS[_PLAIN], value)
-    digest = _digest(key, head, body)
+    digest = blake2b(b"%d.%b%b%b" % (len(key), key, head, body), digest_size=DIGEST_SIZE).digest()
     return head + digest + body, Row(value, digest)
 
 
@@ -115,4 +115,4 @@ def unpack(head: bytes, body: bytes) -> bytes:
 
 
 def _digest(key: bytes, head: bytes, body: bytes) -> bytes:
-    return blake2b(b"%d." % len(key) + key + head + body, digest_size=DIGEST_SIZE).digest()
+    return blake2b(b"%d.%b%b%b" % (len(key), key, head, body), digest_size=DIGEST_SIZE).digest()

@@ -151,3 +151,14 @@ def test_what_is_kept_takes_no_more_memory_than_it_may(monkeypatch: pytest.Monke
         tracemalloc.stop()
 
     assert taken < 2 << 20
+
+
+def test_a_chat_that_grows_is_read_as_what_it_is_and_belongs_to_who_reads_it() -> None:
+    reader = decoder()
+    for count in range(3, 40):
+        chat = [HumanMessage("word " * 40 + str(number), id=str(number)) for number in range(count)]
+        chat[-1].additional_kwargs["turn"] = count  # it ends otherwise, and begins as the one before it
+        found = reader.decode(SERDE, SERDE.dumps_typed(chat))
+        assert found == chat
+        found[0].content, found[1].additional_kwargs["mine"] = "gone", True
+        found.pop()

@@ -112,3 +112,29 @@ def test_a_store_that_counted_its_commits_one_by_one_goes_on_from_there(tmp_path
         own.execute("DELETE FROM Cache WHERE key = x'6c'")
     with pytest.raises(StoreDamaged, match="has lost what was written to it last"):
         BlobStore(tmp_path, "process")
+
+
+def test_a_store_whose_rows_diskcache_counted_goes_on_without_that(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path, "process")
+    with store.transaction():
+        store.set(b"a", b"stays")
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "cache.db")) as own:
+        for name, sign in (("insert", "+"), ("delete", "-")):
+            own.executescript(
+                f"DROP TRIGGER Settings_count_{name};"
+                f" CREATE TRIGGER Settings_count_{name} AFTER {name.upper()} ON Cache"
+                f" FOR EACH ROW BEGIN UPDATE Settings SET value = value {sign} 1 WHERE key = 'count'; END;"
+                " UPDATE Settings SET value = 1 WHERE key = 'count'"
+            )
+
+    store = BlobStore(tmp_path, "process")
+    with store.transaction():
+        store.set(b"b", b"comes")
+        store.delete(b"a")
+    left = store.keys(below(b""))
+    store.close()
+
+    assert left == [b"b"]
+    with closing(sqlite3.connect(tmp_path / "cache.db")) as own:
+        assert own.execute("SELECT value FROM Settings WHERE key = 'count'").fetchone() == (0,)

@@ -59,3 +59,11 @@ def test_a_message_that_is_changed_in_place_is_encoded_anew() -> None:
 @given(st.lists(MESSAGES | PLAIN, max_size=6))
 def test_a_list_of_other_things_too_is_encoded_by_langgraph(mixed: list[object]) -> None:
     assert encoder().encode(SERDE, mixed) == SERDE.dumps_typed(mixed)
+
+
+def test_a_field_that_is_equal_to_what_it_was_and_no_text_is_encoded_as_what_it_is() -> None:
+    known, messages = encoder(), [HumanMessage("yes", id=str(number)) for number in range(4)]
+    known.encode(SERDE, messages)
+    for value in (1, True, 1.0, [], [0], [False]):
+        messages[0].additional_kwargs["sure"] = value
+        assert known.encode(SERDE, messages) == SERDE.dumps_typed(messages)
