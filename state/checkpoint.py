@@ -50,7 +50,7 @@ from stretto.state.errors import BadInput, StoreDamaged
 from stretto.state.healing import Healer
 from stretto.state.keys import join
 from stretto.state.reading import ROWS, Encoded, Raw, Reader, damaged
-from stretto.state.segments import INLINE, INLINE_ONCE, Segments, Stored
+from stretto.state.segments import INLINE, Segments, Stored
 
 _PATIENCE, _REMEMBERED = 0.005, 4096
 _STRATEGIES = ("keep_latest", "delete")
@@ -81,7 +81,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         self._documents = Documents(self._store)
         self._segments = Segments(self._store)
         self._reader = Reader(self._store, self._documents, self._segments)
-        self._encoder, self._decoder = Encoder(_MESSAGES), Decoder(_MESSAGES)
+        self._encoder, self._decoder = Encoder(_MESSAGES, JsonPlusSerializer), Decoder(_MESSAGES)
         self._writers: dict[Place, bytes] = {}
         self._store.rolled_back = self._forget_all
 
@@ -191,10 +191,8 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         ]
 
         def work() -> None:
-            made = [
-                (index, task_path, channel, value if len(value[1]) <= INLINE_ONCE else self._keep_once(thread, value))
-                for index, channel, value in encoded
-            ]
+            keep = self._segments.keep_once
+            made = [(index, task_path, channel, keep(thread, *value)) for index, channel, value in encoded]
             if self._store.add(key, dump_writes(self.serde, made)) is None:
                 self._documents.amend(self.serde, key, made)
             self._writers[place] = self._writers.pop(place, b"") + mark(task_id)
@@ -204,9 +202,6 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
 
         urgent = any(index < 0 for index, _, _ in encoded)
         self._store.write(work, 0.0 if urgent else _PATIENCE)
-
-    def _keep_once(self, thread: str, value: Encoded) -> Stored:
-        return self._segments.keep(thread, *value, None, INLINE_ONCE)
 
     # Reading
 

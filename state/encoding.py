@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import ormsgpack
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from stretto.state.documents import Serializer
 from stretto.state.reading import KINDS, Encoded
@@ -35,10 +34,12 @@ class Encoder:
 
     Args:
         messages: The classes, no subclass of one, whose instances with the same fields are the same message.
+        plain: The serializer, no subclass of it, that writes texts and numbers as MessagePack does.
     """
 
-    def __init__(self, messages: set[type]) -> None:
+    def __init__(self, messages: set[type], plain: type) -> None:
         self._messages = messages
+        self._plain = plain
         self._known: dict[str, _Known] = {}
 
     def encode(self, serde: Serializer, value: Any) -> Encoded:
@@ -48,7 +49,7 @@ class Encoder:
             items: list[Any] = value
             if len(items) > _FEW and self._messages.issuperset(map(type, items)):
                 return "msgpack", b"".join(self._list(serde, items))
-        elif (kind is str or kind is int) and type(serde) is JsonPlusSerializer:
+        elif (kind is str or kind is int) and type(serde) is self._plain:
             with suppress(ormsgpack.MsgpackEncodeError):  # then serde knows what to do
                 return "msgpack", ormsgpack.packb(value)
         encoding, data = serde.dumps_typed(value)

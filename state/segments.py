@@ -63,10 +63,10 @@ class Segments:
         self._lately: dict[str, deque[bytes]] = {}
         self._recent: dict[str, deque[Rope]] = {}
 
-    def keep(self, thread: str, kind: str, data: bytes, base: Stored | None, inline: int = INLINE) -> Stored:
+    def keep(self, thread: str, kind: str, data: bytes, base: Stored | None) -> Stored:
         """Store what is new in a value, given one that it may resemble."""
-        if len(data) <= inline:
-            return [kind, data]
+        if len(data) <= INLINE:
+            return kind, data
         resembling = self._replaced(thread, base)
         if resembling:
             self._forget(resembling[0])  # read again, it is made of its segments: they stay
@@ -74,6 +74,10 @@ class Segments:
         self._remember(rope, data)
         _push(self._recent, thread, rope)
         return [kind, *(piece if isinstance(piece, bytes) else list(piece) for piece in rope)]
+
+    def keep_once(self, thread: str, kind: str, data: bytes) -> Stored:
+        """The same for a row that is written once."""
+        return (kind, data) if len(data) <= INLINE_ONCE else self.keep(thread, kind, data, None)
 
     def _replaced(self, thread: str, base: Stored | None) -> tuple[Rope, bytes] | None:
         if not base or _inline(base) is not None:

@@ -26,7 +26,7 @@ MESSAGES: st.SearchStrategy[AnyMessage] = st.one_of(
 
 
 def encoder() -> Encoder:
-    return Encoder({AIMessage, HumanMessage, SystemMessage, ToolMessage})
+    return Encoder({AIMessage, HumanMessage, SystemMessage, ToolMessage}, JsonPlusSerializer)
 
 
 @given(st.lists(st.lists(MESSAGES, max_size=20), max_size=4))
