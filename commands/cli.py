@@ -44,6 +44,7 @@ VERBS = (
     "store",
     "doctor",
     "cassette",
+    "pack",
 )
 Answer = Reply | Iterator[str]
 _WAITS = 3
@@ -142,17 +143,33 @@ def _about(door: Door) -> Reply:
 
         return Reply("version", f"stretto {version()}", {"version": version()})
     named = next((a for a in door.rest if not a.startswith("-")), "") if door.name == "help" else door.name
-    text = command_help(named, HANDLERS) if named else overview(HANDLERS)
+    text = _help(named, folder(door.flags.get("project", ".")))
     return Reply("help", text, {"text": text})
 
 
+def _help(name: str, project: str) -> str:
+    from stretto.commands import pack_names
+
+    if not name:
+        return overview(HANDLERS) + pack_names.overview(project)
+    named = None if name.removeprefix("stretto:") in COMMANDS or name in VERBS else pack_names.find(name, project)
+    return pack_names.help_of(named, project) if named else command_help(name, HANDLERS)
+
+
 def _command(door: Door, project: str) -> Invocation:
-    if door.name and door.name.removeprefix("stretto:") not in COMMANDS:
+    if door.name and door.name.removeprefix("stretto:") not in COMMANDS and not _packed(door.name, project):
         known = [*HANDLERS, *VERBS, "line"]
         guess = nearest(door.name, known)
         hint = f" Did you mean {guess!r}?" if guess else ""
         raise BadInput(f"There is no command {door.name!r}.{hint}", field="command", allowed=known)
     return parse_argv([*filter(None, [door.name]), *door.rest], project=project)
+
+
+def _packed(name: str, project: str) -> bool:
+    """Whether it is a command of one of the project's packs."""
+    from stretto.commands import pack_names
+
+    return pack_names.find(name.removeprefix("/"), project) is not None
 
 
 def _line(asked: _Asked, project: str) -> Invocation:
@@ -169,7 +186,8 @@ def _line(asked: _Asked, project: str) -> Invocation:
 
 def handle(invocation: Invocation, app: App | None = None) -> Reply:
     """Hand an invocation to its handler, with the folder, store and runner that its flags name, or with this `app`."""
-    reply: Reply = _imported(HANDLERS[invocation.command]).handle(invocation, app or _app(invocation))
+    module = "pack_run" if ":" in invocation.command else HANDLERS[invocation.command]
+    reply: Reply = _imported(module).handle(invocation, app or _app(invocation))
     return reply
 
 

@@ -35,6 +35,10 @@ VERB_HELP = {
         "cassette record|replay|import|lint|diff|redact",
         "recorded runs: make them, replay them, look into them",
     ),
+    "pack": (
+        "pack new|lint|build|add|remove|update|list|show",
+        "what a team shares: commands, agents, templates",
+    ),
     "line": ("line '/COMMAND …' | -", "run one raw slash line, given or from stdin"),
 }
 """What is no slash command: its form, and what it does."""
@@ -124,6 +128,26 @@ Examples:
   stretto cassette replay todo.jsonl --strict
   stretto cassette import ~/.claude/projects/-home-me-todo/SESSION.jsonl -o session.jsonl
   stretto cassette lint todo.jsonl session.jsonl""",
+    "pack": """\
+  new NAME                 a folder NAME with one working command, its template and a scenario
+  lint FOLDER|FILE         everything that is wrong with a pack. Exit 1 if anything is
+  build FOLDER [-o FILE]   one archive of it, the same bytes wherever it is built; --force writes over a file
+  add SOURCE…              install packs in this project: shown first, and only if you agree. SOURCE is a folder, a
+                           FILE.tar.gz, git+URL@TAG[#FOLDER] or python:DISTRIBUTION
+    --yes                  agree without being asked
+    --frozen               exactly what .stretto/packs.lock says, from the cache if it is there; takes no SOURCE
+  remove NAME              take it out again
+  update [NAME…] [--yes]   from where they came; shows what is new, above all what they may do, and asks
+  list                     the packs of this project, with their commands
+  show NAME|FOLDER|FILE    what a pack is, brings, and may do
+  A pack's commands are /PACK:NAME, and /NAME where no other has it. docs/packs.md
+
+Examples:
+  stretto pack new team
+  stretto pack lint team
+  stretto pack add git+https://example.org/packs.git@v1.2.0#team
+  stretto pack add --frozen
+  stretto team:hello Parser""",
     "line": """\
   The line is data: nothing in it is evaluated. `stretto line -` takes it from stdin, so that no shell sees it.""",
 }

@@ -13,7 +13,7 @@ from os.path import join
 from stretto.commands.bind import Binder
 from stretto.commands.canonical import render
 from stretto.commands.grammar import CommandGrammar, Flag
-from stretto.commands.invocation import Invocation
+from stretto.commands.invocation import Invocation, Word
 from stretto.commands.line import Item, Value, lex, lex_argv
 from stretto.commands.source import Source, nearest, received
 from stretto.commands.tables import COMMANDS, GLOBAL_FLAGS
@@ -23,6 +23,8 @@ from stretto.state.light import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from stretto.commands.pack_names import Named
 
 _PLUGIN = "stretto:"
 """Clients may prefix the commands of a plugin with its name."""
@@ -39,7 +41,7 @@ def parse_line(raw: str, *, project: str | PathLike[str]) -> Invocation:
     head = items[0].value if items else None
     if head is None or head.quoted or not head.text.startswith("/"):
         raise source.error(items[0].at if items else 0, "A line begins with a slash command.", allowed=_slashed())
-    return _bound(source, _grammar(source, head), items[1:], project)
+    return _meant(source, head, items[1:], project)
 
 
 def parse_argv(argv: Sequence[str], *, project: str | PathLike[str]) -> Invocation:
@@ -57,8 +59,8 @@ def parse_argv(argv: Sequence[str], *, project: str | PathLike[str]) -> Invocati
     if head is None or items[first].flag is not None:
         at = items[first].at if first < len(items) else 0
         raise source.error(at, "No command is named.", field="command", allowed=list(COMMANDS))
-    found = _bound(source, _grammar(source, head), [*items[:first], *items[first + 1 :]], project)
-    return found._replace(line=render(found))
+    found = _meant(source, head, [*items[:first], *items[first + 1 :]], project)
+    return found if ":" in found.command else found._replace(line=render(found))
 
 
 def _command_index(items: Sequence[Item]) -> int:
@@ -72,6 +74,45 @@ def _command_index(items: Sequence[Item]) -> int:
 
 def _slashed() -> list[str]:
     return [f"/{name}" for name in COMMANDS]
+
+
+def _meant(source: Source, head: Value, items: Sequence[Item], project: str | PathLike[str]) -> Invocation:
+    name = head.text.removeprefix("/").removeprefix(_PLUGIN)
+    if name not in COMMANDS:
+        from stretto.commands import pack_names
+
+        if named := pack_names.find(name, _folder(source, items, project)):
+            return _packed(source, head, items, project, named)
+    return _bound(source, _grammar(source, head), items, project)
+
+
+def _folder(source: Source, items: Sequence[Item], project: str | PathLike[str]) -> str:
+    """The folder that a line is about: the one it names, or else `project`."""
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        if item.flag == "project" and (value := item.value or (following and following.value)):
+            return join(project, Reader(source, project).text(value))  # noqa: PTH118
+    return join(project)  # noqa: PTH118
+
+
+def _packed(
+    source: Source, head: Value, items: Sequence[Item], project: str | PathLike[str], named: Named
+) -> Invocation:
+    """A command of a pack: the template that it starts, or the words for its handler."""
+    if named.template:
+        value = Value(named.template, head.at, (), quoted=True)
+        return _bound(source, COMMANDS["orchestrate"], [Item("template", head.at, value), *items], project)
+    reader = Reader(source, project)
+    flags: dict[str, Any] = {}
+    words: list[Word] = []
+    for item in items:
+        text = reader.text(item.value) if item.value else ""
+        if item.flag is None:
+            words.append(Word(text, item.at, bool(item.value and item.value.quoted)))
+        elif item.flag in GLOBAL_FLAGS:
+            flags[item.flag] = True if GLOBAL_FLAGS[item.flag].kind == "switch" else text
+        else:
+            words.append(Word(f"--{item.flag}={text}" if item.value else f"--{item.flag}", item.at))
+    return Invocation(named.name, words=tuple(words), flags=flags, line=source.text)
 
 
 def _grammar(source: Source, head: Value) -> CommandGrammar:

@@ -57,6 +57,7 @@ _FORMS = {
         optional=True,
         rest="files",
     ),
+    "pack": Form(("operation",), {"output": TEXT, **_all("yes frozen force", SWITCH)}, optional=True, rest="packs"),
 }
 
 
@@ -68,7 +69,9 @@ def run(verb: str, args: Sequence[str], as_json: bool) -> Reply | Iterator[str]:
     """
     try:
         # `-o` is what programs that write a file call it
-        found = read(_FORMS[verb], ["--output" if verb == "cassette" and arg == "-o" else arg for arg in args])
+        found = read(
+            _FORMS[verb], ["--output" if verb in ("cassette", "pack") and arg == "-o" else arg for arg in args]
+        )
     except Wrong as wrong:
         raise BadInput(
             f"stretto {verb}: {wrong}.\nUsage: stretto {VERB_HELP[verb][0]}",
@@ -186,6 +189,12 @@ def _doctor(app: App, args: SimpleNamespace) -> Reply:
     return doctor(app)
 
 
+def _pack(app: App, args: SimpleNamespace) -> Reply:
+    from stretto.commands.pack import pack
+
+    return pack(app, args)
+
+
 def _cassette(app: App, args: SimpleNamespace) -> Reply:
     from stretto.commands.cassette import cassette
 
@@ -215,4 +224,5 @@ _VERBS: dict[str, Callable[[App, SimpleNamespace], Reply | Iterator[str]]] = {
     "store": _store,
     "doctor": _doctor,
     "cassette": _cassette,
+    "pack": _pack,
 }

@@ -21,6 +21,8 @@ from stretto.graph.strict_yaml import LARGEST
 from stretto.graph.template_model import Template, TemplatePhase, TemplateTask, check_value, parse_template
 from stretto.graph.topics import named_topics
 from stretto.state.errors import BadInput
+from stretto.state.pack_lock import pack_text, read_lock
+from stretto.state.store import find_project
 
 _BUILT_IN = Path(__file__).parent / "templates"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -38,11 +40,13 @@ class Listed(NamedTuple):
 
 def list_templates(project: Path | None) -> tuple[Listed, ...]:
     """Every template there is, built-in ones first; a broken one is listed with its error."""
-    return tuple(_listed(name, project) for name in (*_built_in_names(), *_project_names(project)))
+    names = (*_built_in_names(), *_project_names(project), *_pack_names(project))
+    return tuple(_listed(name, project) for name in names)
 
 
 def _listed(name: str, project: Path | None) -> Listed:
-    source = "built-in" if name in _built_in_names() else f".stretto/templates/{name}.yaml"
+    own = f"pack {name.partition(':')[0]}" if ":" in name else f".stretto/templates/{name}.yaml"
+    source = "built-in" if name in _built_in_names() else own
     try:
         template = load_template(name, project)
     except BadInput as error:
@@ -57,6 +61,8 @@ def load_template(name: str, project: Path | None) -> Template:
         BadInput: There is none of this name (the message lists those there are), the project has a file that shadows a
             built-in one, or the file is no template.
     """
+    if ":" in name and project is not None:
+        return _of_pack(name, project)
     built_in, own = _built_in_names(), _project_names(project)
     if not _NAME.fullmatch(name) or name not in (*built_in, *own):
         known = [*built_in, *own]
@@ -70,6 +76,26 @@ def load_template(name: str, project: Path | None) -> Template:
     if name in built_in or project is None:
         return parse_template((_BUILT_IN / f"{name}.yaml").read_text("utf-8"), name=name, where=f"{name}.yaml")
     return parse_template(_read(name, project), name=name, where=f".stretto/templates/{name}.yaml")
+
+
+def _of_pack(name: str, project: Path) -> Template:
+    """A template of an installed pack, by its full name."""
+    packs = read_lock(str(find_project(project)))
+    pack, _, short = name.partition(":")
+    if pack not in packs or short not in packs[pack].templates:
+        known = _pack_names(project)
+        raise BadInput(
+            f"There is no template {name!r} in the packs of this project. Known: {', '.join(known) or 'none'}.",
+            field="template",
+            allowed=known,
+        )
+    text = pack_text(str(find_project(project)), packs[pack], f"templates/{short}.yaml")
+    return parse_template(text, name=short, where=f"{pack}: templates/{short}.yaml").model_copy(update={"name": name})
+
+
+def _pack_names(project: Path | None) -> list[str]:
+    packs = read_lock(str(find_project(project))) if project else {}
+    return [f"{pack.name}:{template}" for pack in packs.values() for template in pack.templates]
 
 
 def _built_in_names() -> list[str]:

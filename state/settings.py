@@ -25,6 +25,7 @@ class Settings(NamedTuple):
     the event log refuse events that the registry does not know or that leave out what it requires. `max_…` are the caps
     of a workflow for which no flag gives another; None is no cap. `prices` says what models cost: USD for a million
     tokens of input and of output, by `PROVIDER/NAME`.
+    `aliases` says which command of a pack a bare name means: `release = "team:release"`.
     """
 
     test: str = ""
@@ -40,6 +41,7 @@ class Settings(NamedTuple):
     max_tool_calls: int | None = None
     max_minutes: float | None = None
     prices: Mapping[str, Mapping[str, float]] = {}
+    aliases: Mapping[str, str] = {}
 
 
 def load(project: Path) -> Settings:
@@ -93,6 +95,8 @@ def _fits(key: str, value: Any) -> tuple[bool, tuple[str, ...]]:
             return type(value) is int and value >= 1, ("a whole number of at least 1",)
         case "prices":
             return _prices(value), ('"PROVIDER/NAME" = {input = USD, output = USD}',)
+        case "aliases":
+            return _aliases(value), ('NAME = "PACK:COMMAND"',)
         case "environment":
             return _names(value), ("a list of names of environment variables",)
         case _:
@@ -111,6 +115,11 @@ def _prices(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
     return all("/" in name and _price(price) for name, price in cast("dict[str, object]", value).items())
+
+
+def _aliases(value: Any) -> bool:
+    chosen = cast("dict[str, object]", value) if isinstance(value, dict) else {"": None}
+    return all(isinstance(full, str) and full.count(":") == 1 and name for name, full in chosen.items())
 
 
 def _price(value: object) -> bool:

@@ -1,0 +1,333 @@
+"""`stretto pack`: what a team shares. New, lint, build, add, remove, update, list, show, and more."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from stretto.commands.amounts import some
+from stretto.commands.app import App
+from stretto.commands.reply import Reply
+from stretto.commands.safe import safe
+from stretto.commands.tables import COMMANDS
+from stretto.commands.version import version
+from stretto.state.errors import BadInput
+from stretto.state.store import find_project
+
+if TYPE_CHECKING:
+    from stretto.packs.adding import Adder
+    from stretto.packs.files import Files
+    from stretto.packs.pack import Problem
+    from stretto.state.pack_lock import Locked
+
+Operation = Callable[[App, list[str], SimpleNamespace], Reply]
+FLAGS: dict[str, tuple[str, ...]] = {
+    "new": (),
+    "lint": (),
+    "build": ("output", "force"),
+    "add": ("yes", "frozen"),
+    "remove": (),
+    "update": ("yes",),
+    "list": (),
+    "show": (),
+}
+"""The operations, and the flags of each."""
+_WORDS = {
+    "new": (1, 1),
+    "lint": (1, 1),
+    "build": (1, 1),
+    "add": (0, 20),
+    "remove": (1, 1),
+    "update": (0, 20),
+    "list": (0, 0),
+    "show": (1, 1),
+}
+_USES = {
+    "new": "new NAME",
+    "lint": "lint FOLDER|FILE",
+    "build": "build FOLDER [-o FILE]",
+    "add": "add SOURCE… [--yes] | add --frozen",
+    "remove": "remove NAME",
+    "update": "update [NAME…] [--yes]",
+    "list": "list",
+    "show": "show NAME|FOLDER|FILE",
+}
+_EVERY = sorted({flag for flags in FLAGS.values() for flag in flags})
+
+
+def pack(app: App, args: SimpleNamespace) -> Reply:
+    """Do one of the operations.
+
+    Raises:
+        BadInput: The words or flags are not those of the operation, or a pack is not sound; nothing was changed.
+    """
+    args = SimpleNamespace(**{name.replace("-", "_"): value for name, value in vars(args).items()})
+    operation, words = str(args.operation or ""), list(args.packs)
+    if operation not in FLAGS:
+        raise BadInput(
+            f"`stretto pack` has no operation {operation!r}." if operation else "It needs an operation.",
+            field="operation",
+            allowed=tuple(FLAGS),
+            next_steps=("stretto pack --help",),
+        )
+    least, most = _WORDS[operation]
+    if not least <= len(words) <= most:
+        raise BadInput(
+            f"`stretto pack {operation}` was given {some(len(words), 'argument')}."
+            f"\nUsage: stretto pack {_USES[operation]}",
+            field="arguments",
+            next_steps=("stretto pack --help",),
+        )
+    for flag in _EVERY:
+        if getattr(args, flag) not in (None, False) and flag not in FLAGS[operation]:
+            named = f"--{flag.replace('_', '-')}"
+            allowed = [f"--{f.replace('_', '-')}" for f in FLAGS[operation]]
+            raise BadInput(f"`stretto pack {operation}` takes no {named}.", field=named, allowed=allowed)
+    return _OPERATIONS[operation](app, words, args)
+
+
+def read_pack(app: App, word: str) -> tuple[dict[str, bytes], str]:
+    """The files of a pack that is named: an installed one, a folder or an archive; and where they are.
+
+    Raises:
+        BadInput: There is none, or it holds what no pack may.
+    """
+    from stretto.packs.archive import read_archive
+    from stretto.packs.files import read_folder
+    from stretto.state.pack_lock import folder_of, pack_file, read_lock
+
+    project = find_project(app.project)
+    place = app.project / Path(word).expanduser()
+    found = read_lock(str(project)).get(word)
+    if found is not None and not place.exists():
+        files = {path: pack_file(str(project), found, path) for path in found.files}
+        return files, folder_of(str(project), found)
+    if place.is_dir():
+        return read_folder(place), str(place)
+    if place.is_file():
+        return dict(read_archive(place)), str(place)
+    raise BadInput(
+        f"There is no pack {word!r}: no installed one, no folder and no archive.",
+        field="pack",
+        next_steps=("stretto pack list",),
+    )
+
+
+def _new(app: App, words: list[str], args: SimpleNamespace) -> Reply:
+    del args
+    from stretto.packs.new import write_new
+
+    folder = write_new(app.project, words[0], version())
+    name = Path(folder).name
+    return Reply(
+        "pack",
+        f"The pack {name!r} is in {folder}: one command, its template and a scenario.",
+        {"folder": folder, "name": name},
+        operation="new",
+        next_steps=(f"stretto pack lint {name}", f"stretto pack add ./{name}", f'stretto {name}:hello "the tests"'),
+    )
+
+
+def _lint(app: App, words: list[str], args: SimpleNamespace) -> Reply:
+    del args
+    from stretto.packs.pack import checked
+
+    files, _ = read_pack(app, words[0])
+    _, problems = checked(files, version())
+    facts = {"pack": words[0], "problems": [problem._asdict() for problem in problems]}
+    if problems:
+        lines = [f"{some(len(problems), 'problem')} in {words[0]}:", *(f"  {problem}" for problem in problems)]
+        return Reply("pack", "\n".join(lines), facts, operation="lint", exit_code=1)
+    return Reply("pack", f"{words[0]}: {some(len(files), 'file')}, nothing wrong.", facts, operation="lint")
+
+
+def _build(app: App, words: list[str], args: SimpleNamespace) -> Reply:
+    from stretto.packs.archive import archived
+    from stretto.packs.pack import sound
+
+    files, _ = read_pack(app, words[0])
+    manifest = sound(files, version()).manifest
+    name = str(args.output or f"{manifest.name}-{manifest.version}.tar.gz")
+    place = app.project / Path(name).expanduser()
+    if place.exists() and not args.force:
+        raise BadInput(f"{name!r} is there already, and was left as it is.", field="-o", next_steps=("Give --force.",))
+    if not place.parent.is_dir():
+        raise BadInput(f"{name!r} lies in no folder that there is.", field="-o")
+    place.write_bytes(archived(files))
+    said = f"{name}: {manifest.name} {manifest.version}, {some(len(files), 'file')}, {place.stat().st_size} bytes."
+    facts = {"file": str(place), "name": manifest.name, "version": manifest.version}
+    return Reply("pack", said, facts, operation="build", next_steps=(f"stretto pack add {name}",))
+
+
+def _add(app: App, words: list[str], args: SimpleNamespace) -> Reply:
+    if args.frozen:
+        return _frozen(app, words)
+    if not words:
+        raise BadInput(
+            "Which pack? Name its source, or give --frozen for what the lock says.",
+            field="SOURCE",
+            allowed=("FOLDER", "FILE.tar.gz", "git+URL@TAG", "python:DISTRIBUTION"),
+        )
+    return _brought(app, words, yes=args.yes, operation="add")
+
+
+def _frozen(app: App, words: list[str]) -> Reply:
+    if words:
+        raise BadInput("--frozen takes no source: the lock names them.", field="--frozen")
+    project, adder = _adder(app)
+    from stretto.packs.adding import current
+
+    packs = current(project)
+    laid = adder.frozen()
+    lines = [f"{pack.name} {pack.version}{' (anew)' if pack.name in laid else ''}" for pack in packs.values()]
+    said = f"{some(len(packs), 'pack')}, as the lock says: {', '.join(lines)}" if packs else "The lock names no pack."
+    return Reply("pack", said, {"packs": sorted(packs), "laid": laid}, operation="add")
+
+
+def _update(app: App, words: list[str], args: SimpleNamespace) -> Reply:
+    from stretto.packs.adding import current
+    from stretto.state.pack_lock import installed
+
+    project = find_project(app.project)
+    packs = current(project)
+    named = [installed(str(project), word) for word in words] if words else list(packs.values())
+    if not named:
+        return Reply("pack", "There are no packs in this project.", {"packs": []}, operation="update")
+    return _brought(app, [pack.source for pack in named], yes=args.yes, operation="update")
+
+
+def _brought(app: App, sources: Sequence[str], *, yes: bool, operation: str) -> Reply:
+    """Offer, ask, install."""
+    from stretto.commands.cli import VERBS
+    from stretto.packs.adding import current
+    from stretto.packs.collisions import notes
+
+    project, adder = _adder(app)
+    before = current(project)
+    offers = adder.offers(sources, before)
+    new = [offer for offer in offers if before.get(offer.pack.name) != offer.pack]
+    if not new:
+        same = ", ".join(f"{offer.pack.name} {offer.pack.version}" for offer in offers)
+        return Reply("pack", f"Nothing new: {same}.", {"packs": [], "changed": False}, operation=operation)
+    text = "\n\n".join(offer.text for offer in new)
+    if not yes:
+        _ask(text)
+    adder.install(new, before)
+    after = {**before, **{offer.pack.name: offer.pack for offer in new}}
+    ours = {*COMMANDS, *VERBS}
+    told = [note for offer in new for note in notes(offer.pack, after, ours)]
+    names = [f"{offer.pack.name} {offer.pack.version}" for offer in new]
+    said = [text, ""] if yes else []
+    lines = [*said, f"Installed: {', '.join(names)}. Commit .stretto/packs.lock.", *(f"  {note}" for note in told)]
+    first = next((f"stretto {one.pack.name}:{name}" for one in new for name in one.pack.commands), "stretto pack list")
+    facts = {"packs": [{"name": one.pack.name, "version": one.pack.version} for one in new], "changed": True}
+    return Reply("pack", "\n".join(lines), {**facts, "notes": told}, operation=operation, next_steps=(first,))
+
+
+def _ask(text: str) -> None:
+    """Show what would be installed, and go on only if somebody at a terminal agrees.
+
+    Raises:
+        BadInput: Nobody does.
+    """
+    sys.stderr.write(f"{safe(text)}\n\n")
+    if not sys.stdin.isatty():
+        raise BadInput(
+            "Nobody is here to be asked whether this may be installed; nothing was changed.",
+            field="--yes",
+            next_steps=("Read the above, and give --yes if it may.",),
+        )
+    sys.stderr.write("Install this? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise BadInput("Not installed; nothing was changed.", field="--yes")
+
+
+def _remove(app: App, words: list[str], args: SimpleNamespace) -> Reply:
+    del args
+    from stretto.packs.adding import agree
+    from stretto.packs.install import changing, install
+    from stretto.state.pack_lock import installed
+
+    project = find_project(app.project)
+    installed(str(project), words[0])
+    with changing(project) as packs:
+        left = {name: pack for name, pack in packs.items() if name != words[0]}
+        agree(left)
+        install(project, left, {})
+    said = f"{words[0]} is removed. Commit .stretto/packs.lock."
+    return Reply("pack", said, {"removed": words[0], "packs": sorted(left)}, operation="remove")
+
+
+def _list(app: App, words: list[str], args: SimpleNamespace) -> Reply:
+    del words, args
+    from stretto.packs.adding import current
+    from stretto.packs.install import is_laid
+
+    project = find_project(app.project)
+    packs = current(project)
+    whole = {name: is_laid(project, pack) for name, pack in packs.items()}
+    lines = [
+        f"{pack.name} {pack.version}  {pack.description}"
+        + ("" if whole[name] else "\n  not as the lock says: stretto pack add --frozen")
+        + "".join(f"\n  /{pack.name}:{command}" for command in pack.commands)
+        for name, pack in packs.items()
+    ]
+    facts = [{**pack._asdict(), "whole": whole[name]} for name, pack in packs.items()]
+    text = "\n".join(lines) or "There are no packs in this project."
+    next_steps = () if packs else ("stretto pack new NAME", "stretto pack add SOURCE")
+    return Reply("pack", text, {"packs": facts}, operation="list", next_steps=next_steps)
+
+
+def _show(app: App, words: list[str], args: SimpleNamespace) -> Reply:
+    del args
+    from stretto.packs.consent import told
+    from stretto.packs.lock import locked
+    from stretto.packs.pack import sound
+    from stretto.state.pack_lock import read_lock
+
+    files, where = read_pack(app, words[0])
+    found = read_lock(str(find_project(app.project))).get(words[0])
+    pack = sound(files, version())
+    signer, _ = _signer(pack.manifest.name, files, found)
+    entry = found or locked(pack, source=words[0], commit="", signer=signer)
+    text = told(pack, source=entry.source, signer=signer, shown=(), before=None)
+    pages = "".join(
+        f"\n\n/{entry.name}:{name} {page.argument_hint}\n  {page.description}" for name, page in pack.commands.items()
+    )
+    return Reply("pack", text + pages, {**entry._asdict(), "where": where}, operation="show")
+
+
+def _adder(app: App) -> "tuple[Path, Adder]":
+    from stretto.packs.adding import Adder
+    from stretto.packs.cache import Cache
+    from stretto.packs.home import cache_folder
+
+    project = find_project(app.project)
+    return project, Adder(project, version(), Cache(cache_folder(os.environ)), _look, _signer)
+
+
+def _look(files: "Files") -> "Sequence[Problem]":
+    """What is to be shown of a pack before it is agreed to."""
+    del files
+    return ()
+
+
+def _signer(name: str, files: "Files", before: "Locked | None") -> tuple[str, str]:
+    """Who signed a pack, and what to say of it."""
+    del name, files, before
+    return "", ""
+
+
+_OPERATIONS: dict[str, Operation] = {
+    "new": _new,
+    "lint": _lint,
+    "build": _build,
+    "add": _add,
+    "remove": _remove,
+    "update": _update,
+    "list": _list,
+    "show": _show,
+}
