@@ -8,7 +8,7 @@ goes back to it with the reason.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, InvalidToolCall, SystemMessage, ToolCall
 from langchain_core.messages import ToolMessage as Told
@@ -17,9 +17,6 @@ from stretto.agents.data import BadOutcome
 from stretto.agents.said import json_object
 from stretto.agents.speech import asked, text_of
 from stretto.state.errors import PermanentError
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel  # which takes longer than all else that a resume imports
 
 UNREADABLE: Final = "unreadable_answer"
 """The name of a call that stands for an answer which could not be read; its arguments are what was written."""
@@ -52,18 +49,16 @@ def refuses_tools(error: PermanentError) -> bool:
     return bool(_REFUSALS.search(error.message))
 
 
-class Adapted:
-    """A chat model whose tools are told to it, and called by it, in text."""
+class Adapter:
+    """Tells a chat model its tools in text; `read` finds the calls in what it answers."""
 
-    def __init__(self, chat: "BaseChatModel", tools: Sequence[Mapping[str, Any]]) -> None:
-        self._chat = chat
+    def __init__(self, tools: Sequence[Mapping[str, Any]]) -> None:
         described = [_described(tool["function"]) for tool in tools]
         self._how = _HOW.format(tools="\n\n".join(described))
 
-    async def ainvoke(self, messages: Sequence[BaseMessage]) -> AIMessage:
-        """One call."""
-        reply = await self._chat.ainvoke([self._as_text(m) for m in messages])
-        return read(reply)
+    def told(self, messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+        """The conversation as the model sees it."""
+        return [self._as_text(message) for message in messages]
 
     def _as_text(self, message: BaseMessage) -> BaseMessage:
         if isinstance(message, SystemMessage):

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from langchain_core.language_models import BaseChatModel
 
+from stretto.agents.manner import BEST, Manner
 from stretto.agents.retry import OutOfPatience, Patience
 from stretto.state.errors import PermanentError
 
@@ -17,11 +18,11 @@ ChatFactory = Callable[[str, str], BaseChatModel]
 
 
 class Candidate(NamedTuple):
-    """One model of a chain: `PROVIDER/NAME`, what makes it, and whether it is to call its tools in text."""
+    """One model of a chain: `PROVIDER/NAME`, what makes it, and how it is spoken to."""
 
     source: str
     chat: ChatFactory
-    adapted: bool = False
+    manner: Manner = BEST
 
 
 class Change(NamedTuple):
@@ -40,7 +41,7 @@ class Chain:
         self._patience = patience
         self._shorter = [patience.of(FALLBACK_SECONDS) for _ in self._candidates[1:]]
         self._at = 0
-        self._adapted = {number for number, one in enumerate(self._candidates) if one.adapted}
+        self._manners = [one.manner for one in self._candidates]
 
     @property
     def at(self) -> int:
@@ -56,13 +57,15 @@ class Chain:
         """The model of that number, for one attempt."""
         return self._candidates[number].chat(role, lane)
 
-    def adapted(self, number: int) -> bool:
-        """Whether the model of that number calls its tools in text."""
-        return number in self._adapted
+    def manner(self, number: int) -> Manner:
+        """How the model of that number is spoken to, in every attempt."""
+        return self._manners[number]
 
-    def adapt(self, number: int) -> None:
-        """It takes no tools: from now on it calls them in text, in every attempt."""
-        self._adapted.add(number)
+    def refused(self, number: int, before: Manner, error: PermanentError) -> Manner | None:
+        """Another manner for that model, from now on; None if it was not the manner `before` that it refused."""
+        if (other := before.after(error)) is not None and self._manners[number] == before:
+            self._manners[number] = other  # else a sibling was first
+        return other
 
     def patience(self, number: int) -> Patience:
         """How long an outage of that model may last: the whole budget only where nobody stands in."""

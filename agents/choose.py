@@ -67,7 +67,7 @@ def parse_runner(
             patience=patience,
             source=first.source,
             fallback=others,
-            adapted=first.adapted,
+            manner=first.manner,
             prices=prices(project),
         )
     if kind == HOST:

@@ -29,13 +29,17 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class BadOutcome(StrettoError):
-    """What an agent returned does not fit its role. `field` is the place, such as `data.phases.0.tasks.1.reads`."""
+    """What an agent returned does not fit its role. `field` is the place, such as `data.phases.0.tasks.1.reads`.
+
+    `wrong` is all that does not fit, a line each.
+    """
 
     code: ClassVar[str] = "BAD_OUTCOME"
 
-    def __init__(self, message: str, *, field: str) -> None:
+    def __init__(self, message: str, *, field: str, wrong: Sequence[str] = ()) -> None:
         super().__init__(message, details={"field": field})
         self.field = field
+        self.wrong = tuple(wrong)
 
 
 def relative_path(text: str) -> str:
@@ -264,7 +268,10 @@ def check_data(role: str, data: object) -> BaseModel:
 
 def bad_outcome(error: ValidationError, place: str, what: str) -> BadOutcome:
     """A validation error as one sentence about the first field that is wrong."""
-    first, *others = error.errors(include_url=False, include_input=False, include_context=False)
-    field = ".".join([place, *map(str, first["loc"])]).strip(".")
-    more = f" ({len(others)} more fields are wrong)" if others else ""
-    return BadOutcome(f"{what}: {field or 'it'}: {first['msg'].removeprefix('Value error, ')}{more}.", field=field)
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    fields = [".".join([place, *map(str, one["loc"])]).strip(".") for one in found]
+    wrong = [
+        f"{field or 'it'}: {one['msg'].removeprefix('Value error, ')}" for field, one in zip(fields, found, strict=True)
+    ]
+    more = f" ({len(wrong) - 1} more fields are wrong)" if len(wrong) > 1 else ""
+    return BadOutcome(f"{what}: {wrong[0]}{more}.", field=fields[0], wrong=wrong)

@@ -15,14 +15,14 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from stretto.agents.adapter import UNREADABLE, problem
 from stretto.agents.data import BadOutcome, needs_data
 from stretto.agents.execute import Execute
-from stretto.agents.meter import UNKNOWN, Account, Free
+from stretto.agents.meter import Account, Free
 from stretto.agents.roles import Role, load_role
 from stretto.agents.runner import Progress, Surroundings
 from stretto.agents.said import finish_schema, finished, from_text
 from stretto.agents.speech import Asked, asked, encodable, text_of, tokens_of
 from stretto.agents.task import Brief, Outcome, RoleName, Usage, failed
+from stretto.agents.till import Expects, Till, unknown
 from stretto.agents.tools import Result, Toolbox, function, schemas
-from stretto.state.purse import Want
 
 TURNS = 60
 """Turns of an attempt whose budget names none."""
@@ -30,14 +30,8 @@ OUTPUT_TOKENS = 200_000
 """Output tokens of an attempt whose budget names none. Turns whose usage nobody counted do not draw on it."""
 
 _FINISH = "End your work and return its result. Call it once, alone, when you are done."
-Speak = Callable[[Sequence[BaseMessage]], Awaitable[AIMessage]]
-"""One call of the model, its tools bound, waiting for outages included."""
-
-
-def unknown(messages: Sequence[BaseMessage]) -> Want:
-    """What a call may use, where nobody can say."""
-    del messages
-    return UNKNOWN
+Speak = Callable[[Sequence[BaseMessage], Till], Awaitable[AIMessage]]
+"""The model's next reply, its tools bound, waiting for outages included. Calls that broke off go through the till."""
 
 
 def unpriced(reply: AIMessage) -> float | None:
@@ -83,7 +77,7 @@ class Agent(NamedTuple):
     progress: Progress
     witness: Witness | None = None
     account: Account = Free()
-    expects: Callable[[Sequence[BaseMessage]], Want] = unknown
+    expects: Expects = unknown
     price: Callable[[AIMessage], float | None] = unpriced
 
     @classmethod
@@ -123,9 +117,9 @@ class _Conversation:
     def __init__(self, brief: Brief, agent: Agent) -> None:
         self._brief = brief
         self._agent = agent
-        self._usage = Usage(input_tokens=0, output_tokens=0, cost_usd=0.0)
-        self._counted = 0  # output tokens that somebody counted
+        self._till = Till(agent.account, agent.expects)
         self._reminded = False
+        self._mending = 0  # the turn in which an outcome was sent back, to be mended once
         self._messages: list[BaseMessage] = [SystemMessage(agent.role.prompt), HumanMessage(instructions(brief))]
 
     async def run(self) -> Outcome:
@@ -135,9 +129,9 @@ class _Conversation:
             reply = await self._ask(turn)
             if outcome := await self._act(turn, reply):
                 return self.complete(outcome)
-            if self._counted >= most:
-                return self.complete(failed(f"Stopped after {self._counted} output tokens; the budget is {most}."))
-            usd, cost = self._brief.budget.usd, self._usage.cost_usd
+            if (wrote := self._till.wrote) >= most:
+                return self.complete(failed(f"Stopped after {wrote} output tokens; the budget is {most}."))
+            usd, cost = self._brief.budget.usd, self._till.used.cost_usd
             if usd is not None and cost is not None and cost >= usd:
                 return self.complete(failed(f"Stopped after {cost:.4f} USD; the budget is {usd:g}."))
         return self.complete(failed(f"Stopped after {limit} turns without a result."))
@@ -154,32 +148,29 @@ class _Conversation:
 
     async def _called(self) -> AIMessage:
         """One call, paid for."""
-        account = self._agent.account
-        await account.reserve(self._agent.expects(self._messages))
+        await self._till.room(self._messages)
         try:
-            return await self._agent.speak(self._messages)
+            return await self._agent.speak(self._messages, self._till)
         except Exception:
-            account.release()
+            self._till.release()
             raise
 
     def _count(self, turn: int, reply: AIMessage) -> None:
         read, wrote = tokens_of(reply)
         used = Usage(input_tokens=read, output_tokens=wrote, cost_usd=self._agent.price(reply))
-        self._agent.account.settle(used)
-        self._usage += used
-        self._counted += wrote or 0
+        self._till.settle(used)
         self._agent.progress("turn", {"turn": turn, "tools": [call.name for call in asked(reply, turn)]})
         self._agent.progress("usage", {"turn": turn, **used.model_dump()})
 
     async def _act(self, turn: int, reply: AIMessage) -> Outcome | None:
         calls = asked(reply, turn)
         if not calls:
-            return self._heard(text_of(reply))
+            return self._heard(turn, text_of(reply))
         outcome: Outcome | None = None
         results: list[tuple[str, Result]] = []
         # A finish beside other calls counts after them, wherever the model put it.
         for call in sorted(calls, key=lambda call: call.name == "finish"):
-            result, done = await self._use(call)
+            result, done = await self._use(turn, call)
             outcome = outcome or done
             results.append((call.name, result))
             self._messages.append(_told(call, result))
@@ -188,20 +179,29 @@ class _Conversation:
             self._agent.witness.answered(turn, results)
         return outcome
 
-    async def _use(self, call: Asked) -> tuple[Result, Outcome | None]:
+    async def _use(self, turn: int, call: Asked) -> tuple[Result, Outcome | None]:
         if isinstance(call.args, str):
             if call.name == UNREADABLE:
                 return Result(problem(call.args), ok=False), None
-            return Result(f"The arguments of {call.name} are not a JSON object; call it again.", ok=False), None
+            said = f"The arguments of {call.name} are not a JSON object; call it again."
+            return Result(said, ok=False), self._mended(turn, said) if call.name == "finish" else None
         if call.name != "finish":
             await self._agent.account.tool()
             return await self._agent.toolbox.use(call.name, call.args), None
         try:
             return Result("Accepted."), finished(call.args, self._brief.role)
         except BadOutcome as error:
-            return Result(f"finish: {error.message} Mend it and call finish again.", ok=False), None
+            said = f"finish: {error.message} Mend it and call finish again.{_each(error)}"
+            return Result(said, ok=False), self._mended(turn, error.message)
 
-    def _heard(self, text: str) -> Outcome | None:
+    def _mended(self, turn: int, problem: str) -> Outcome | None:
+        """None the first time that an outcome does not fit: it may be mended once. Then a failed one."""
+        if self._mending in (0, turn):
+            self._mending = turn
+            return None
+        return failed(f"The agent's result does not fit, not even after it was sent back: {problem}")
+
+    def _heard(self, turn: int, text: str) -> Outcome | None:
         """The outcome that a plain text is; None after asking, once, for a proper one."""
         said = from_text(text, self._brief.role)
         try:
@@ -211,7 +211,10 @@ class _Conversation:
                 return Outcome(status="completed", summary=text.strip())
             problem = "Your answer holds no data for this role." if text.strip() else "Your answer is empty."
         except BadOutcome as error:
-            problem = error.message
+            self._messages.append(
+                HumanMessage(f"{error.message} Call the finish tool with your result now.{_each(error)}")
+            )
+            return self._mended(turn, error.message)
         if self._reminded:
             return failed(f"The agent ended without a usable result: {problem} It said: {text.strip()[:300]!r}")
         self._reminded = True
@@ -220,7 +223,15 @@ class _Conversation:
 
     def complete(self, outcome: Outcome) -> Outcome:
         """`outcome` with what was counted: tokens, and the files that were written."""
-        return outcome.model_copy(update={"usage": self._usage, "writes": tuple(sorted(self._agent.toolbox.written))})
+        return outcome.model_copy(
+            update={"usage": self._till.used, "writes": tuple(sorted(self._agent.toolbox.written))}
+        )
+
+
+def _each(error: BadOutcome) -> str:
+    """All that does not fit, where that is more than one thing."""
+    most = 20
+    return "".join(f"\n- {one}" for one in error.wrong[:most]) if len(error.wrong) > 1 else ""
 
 
 def _told(call: Asked, result: Result) -> ToolMessage:

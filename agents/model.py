@@ -3,27 +3,27 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.runnables import Runnable
 
-from stretto.agents.adapter import JSON, Adapted, refuses_tools
+from stretto.agents.adapter import Adapter, read
 from stretto.agents.chain import Candidate, Chain, ChatFactory
 from stretto.agents.execute import Execute
+from stretto.agents.listening import STALL_SECONDS, BrokenOff, Model, listen
 from stretto.agents.loop import Agent, converse, tools_of
+from stretto.agents.manner import BEST, Manner
 from stretto.agents.meter import UNKNOWN
-from stretto.agents.pricing import Price, cost_of, most, priced
+from stretto.agents.native import strictly, takes_strict
+from stretto.agents.pricing import Price, cost, cost_of, most, priced
 from stretto.agents.record import Recorder
-from stretto.agents.retry import Patience, classify, patiently
+from stretto.agents.retry import Patience, patiently
 from stretto.agents.runner import Progress, Surroundings
-from stretto.agents.task import Brief, Outcome
+from stretto.agents.task import Brief, Outcome, Usage
+from stretto.agents.till import Till
 from stretto.state.errors import PermanentError
 from stretto.state.purse import Want
-
-Model = Runnable[LanguageModelInput, AIMessage]
-Speaking = Model | Adapted
 
 
 class ModelRunner:
@@ -37,8 +37,9 @@ class ModelRunner:
         patience: The budget for the provider's outages; shared by all attempts of this runner.
         source: `PROVIDER/NAME` of the model, by which its price is found; empty where nothing is to be paid for.
         fallback: The models that stand in, one after the other, when those before them cannot be had.
-        adapted: Whether it is to call its tools in text, see `agents.adapter`.
+        manner: How it is spoken to.
         prices: What the project says that models cost.
+        stall_seconds: How long a model that has begun to answer may be silent before the call is made again.
     """
 
     metered = True
@@ -53,14 +54,16 @@ class ModelRunner:
         patience: Patience | None = None,
         source: str = "",
         fallback: Sequence[Candidate] = (),
-        adapted: bool = False,
+        manner: Manner = BEST,
         prices: Mapping[str, Price] | None = None,
+        stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self._name = name
         self._execute = execute
         self._record = record
-        self._chain = Chain([Candidate(source, chat, adapted), *fallback], patience or Patience())
+        self._chain = Chain([Candidate(source, chat, manner), *fallback], patience or Patience())
         self._prices = prices or {}
+        self._stall_seconds = stall_seconds
 
     @property
     def name(self) -> str:
@@ -93,7 +96,7 @@ class ModelRunner:
             )
         limit = asyncio.timeout(brief.budget.seconds)
         witness = self._record.lane(brief.lane, brief.cwd) if self._record else None
-        voice = _Voice(self._chain, brief, surroundings.progress, limit, self._prices)
+        voice = _Voice(self._chain, brief, surroundings.progress, limit, self._prices, self._stall_seconds)
         agent = Agent.of(brief, surroundings, self._execute, voice.speak, witness)
         return await converse(brief, agent._replace(expects=voice.expects, price=voice.price), limit)
 
@@ -103,54 +106,105 @@ class ModelRunner:
             self._record.save()
 
 
+class _Speech(NamedTuple):
+    """A model as it is spoken to: what is bound to it, what it is told of tools, and what translates for it."""
+
+    model: Model
+    tools: Sequence[Mapping[str, Any]] = ()
+    adapter: Adapter | None = None
+
+
 class _Voice:
     """Speaks for one attempt with the model that the chain has come to."""
 
     def __init__(
-        self, chain: Chain, brief: Brief, progress: Progress, limit: asyncio.Timeout, prices: Mapping[str, Price]
+        self,
+        chain: Chain,
+        brief: Brief,
+        progress: Progress,
+        limit: asyncio.Timeout,
+        prices: Mapping[str, Price],
+        stall_seconds: float,
     ) -> None:
         self._chain = chain
         self._brief = brief
         self._progress = progress
         self._limit = limit
         self._prices = prices
+        self._stall_seconds = stall_seconds
         self._chats: dict[int, BaseChatModel] = {}
         self._speaks = 0
 
-    async def speak(self, messages: Sequence[BaseMessage]) -> AIMessage:
-        """One call, and with the next model, should this one not be there."""
+    async def speak(self, messages: Sequence[BaseMessage], till: Till) -> AIMessage:
+        """One call; in another manner, if this one is refused, and with the next model, if this one cannot be had."""
         while True:
             number = self._chain.at
-            model = self._model(number)
-            patience = self._chain.patience(number)
+            patience, before = self._chain.patience(number), self._chain.manner(number)
+            call = partial(self._call, number, messages, till)
             try:
-                reply = await patiently(partial(called, model, messages), patience=patience, on_wait=self._waits)
+                reply = await patiently(call, patience=patience, on_wait=self._waits)
             except PermanentError as error:
-                if refuses_tools(error) and not self._chain.adapted(number):
-                    self._chain.adapt(number)
-                    self._progress("adapter", {"adapter": JSON, "reason": error.message})
+                if other := self._chain.refused(number, before, error):
+                    self._progress("adapter", {**other.changed(before), "reason": error.message})
                     continue
                 if change := self._chain.given_up(number, error):
                     self._progress("fallback", change._asdict())
+                till.release()  # the next one has another price
             else:
                 self._speaks = number
                 return reply
+
+    async def _call(self, number: int, messages: Sequence[BaseMessage], till: Till) -> AIMessage:
+        """One call of a model, room made for it; one that breaks off is settled, and the next is another."""
+        await till.room(messages)
+        speech, manner = self._speech(number), self._chain.manner(number)
+        said = speech.adapter.told(messages) if speech.adapter else messages
+        says_why = bool(self._chain.sources[number])
+        turn = 1 + sum(isinstance(message, AIMessage) for message in messages)
+        try:
+            reply = await listen(
+                speech.model,
+                said,
+                lambda facts: self._progress("speaking", {"turn": turn, **facts}),
+                whole=not manner.stream,
+                says_why=says_why,
+                stall_seconds=self._stall_seconds,
+            )
+        except BrokenOff as error:
+            used = error.used.model_copy(update={"cost_usd": self._cost(number, error.used)})
+            self._progress("broken_off", {"turn": turn, "error": error.message, **used.model_dump()})
+            till.settle(used)
+            raise
+        return read(reply) if speech.adapter else reply
+
+    def _cost(self, number: int, used: Usage) -> float | None:
+        known = used.input_tokens is not None and used.output_tokens is not None
+        return cost(self._chain.sources[number], used.model_dump(), self._prices) if known else None
 
     def expects(self, messages: Sequence[BaseMessage]) -> Want:
         """What the next call may use at most."""
         number = self._chain.at
         source = self._chain.sources[number]
-        return most(source, self._chat(number), messages, self._prices) if source else UNKNOWN
+        if not source:
+            return UNKNOWN
+        speech = self._speech(number)
+        said = speech.adapter.told(messages) if speech.adapter else messages
+        return most(source, self._chat(number), said, self._prices, speech.tools)
 
     def price(self, reply: AIMessage) -> float | None:
         """What the last reply cost, by the model that gave it."""
         source = self._chain.sources[self._speaks]
         return cost_of(source, reply, self._prices) if source else None
 
-    def _model(self, number: int) -> Speaking:
-        """The model with its tools bound, or told in text."""
+    def _speech(self, number: int) -> _Speech:
         tools, chat = tools_of(self._brief.role), self._chat(number)
-        return Adapted(chat, tools) if self._chain.adapted(number) else chat.bind_tools(tools)
+        manner, provider = self._chain.manner(number), self._chain.sources[number].partition("/")[0]
+        if manner.adapter:
+            return _Speech(chat, adapter=Adapter(tools))
+        if manner.strict and takes_strict(provider, chat):
+            *others, finish = tools
+            tools = [*others, strictly(finish, provider)]
+        return _Speech(chat.bind_tools(tools), tools)
 
     def _chat(self, number: int) -> BaseChatModel:
         if number not in self._chats:
@@ -161,18 +215,3 @@ class _Voice:
         if (when := self._limit.when()) is not None:
             self._limit.reschedule(when + float(facts["seconds"]))
         self._progress("wait", facts)
-
-
-async def called(model: Speaking, messages: Sequence[BaseMessage]) -> AIMessage:
-    """One call of a model, its provider's exceptions told apart.
-
-    Raises:
-        TransientError: A second call may succeed.
-        PermanentError: It would fail the same way.
-    """
-    try:
-        return await model.ainvoke(list(messages))
-    except Exception as error:
-        if known := classify(error):
-            raise known from error
-        raise

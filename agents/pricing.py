@@ -15,8 +15,11 @@ if TYPE_CHECKING:  # a runner that is told what was used needs none of it
 
 MILLION: Final = 1_000_000
 _CHARACTERS_OF_A_TOKEN: Final = 2
-"""A bound, not a guess: prose has four, code three."""
-_TOOLS_CHARACTERS: Final = 8_000
+"""Of plain letters: prose has four, code three. In other writing a byte may be a token, and none is less."""
+_MESSAGE_TOKENS: Final = 16
+"""What stands around each message."""
+_HIDDEN_TOKENS: Final = 1_000
+"""What a provider tells the model of its own where there are tools."""
 
 
 class Price(NamedTuple):
@@ -66,14 +69,27 @@ def cost_of(model: str, reply: "AIMessage", prices: Mapping[str, Price]) -> floa
     return cost(model, reply.usage_metadata, prices)
 
 
-def most(model: str, chat: "BaseChatModel", messages: "Sequence[BaseMessage]", prices: Mapping[str, Price]) -> Want:
-    """What the next call of a model may use at most: all that it is told, and the longest answer that it may give."""
-    told = sum(len(str(m.content)) + len(json.dumps(getattr(m, "tool_calls", []))) for m in messages)
-    read = (told + _TOOLS_CHARACTERS) // _CHARACTERS_OF_A_TOKEN
+def most(
+    model: str,
+    chat: "BaseChatModel",
+    messages: "Sequence[BaseMessage]",
+    prices: Mapping[str, Price],
+    tools: Sequence[Mapping[str, Any]] = (),
+) -> Want:
+    """What the next call of a model may use at most: all that it is told, its tools too, and its longest answer."""
     wrote = _longest(chat)
     if wrote is None:
         return Want(None, None)
+    texts = [json.dumps([m.content, getattr(m, "tool_calls", [])], ensure_ascii=False, default=str) for m in messages]
+    told = sum(map(_tokens, (*texts, json.dumps(list(tools), ensure_ascii=False))))
+    read = told + _MESSAGE_TOKENS * len(messages) + _HIDDEN_TOKENS
     return Want(read + wrote, cost(model, {"input_tokens": read, "output_tokens": wrote}, prices))
+
+
+def _tokens(text: str) -> int:
+    """More than any provider counts for a text."""
+    plain = len(text.encode("ascii", "ignore"))
+    return plain // _CHARACTERS_OF_A_TOKEN + 1 + len(text.encode("utf-8", "replace")) - plain
 
 
 def _longest(chat: "BaseChatModel") -> int | None:

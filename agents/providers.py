@@ -14,6 +14,7 @@ from langchain_core.language_models import BaseChatModel
 
 from stretto.agents.adapter import JSON
 from stretto.agents.chain import Candidate, ChatFactory
+from stretto.agents.manner import Manner
 from stretto.agents.script import ScriptedChatModel, load_script
 from stretto.state.errors import BadInput
 
@@ -33,7 +34,12 @@ PROVIDERS = {
     "anthropic": Provider(
         "langchain_anthropic", "ChatAnthropic", "ANTHROPIC_API_KEY", {"max_retries": 0, "timeout": _SECONDS}
     ),
-    "openai": Provider("langchain_openai", "ChatOpenAI", "OPENAI_API_KEY", {"max_retries": 0, "timeout": _SECONDS}),
+    "openai": Provider(
+        "langchain_openai",
+        "ChatOpenAI",
+        "OPENAI_API_KEY",
+        {"max_retries": 0, "timeout": _SECONDS, "stream_usage": True},  # else a server of one's own is not asked for it
+    ),
     "ollama": Provider("langchain_ollama", "ChatOllama", "", {"client_kwargs": {"timeout": _SECONDS}}),
 }
 KINDS = (*PROVIDERS, "script")
@@ -77,7 +83,7 @@ def _candidate(text: str, project: Path) -> Candidate:
     if mark and option != f"adapter={JSON}":
         raise BadInput(f"{text!r}: a model has no option {option!r}.", field="runner", allowed=(f"adapter={JSON}",))
     chat = chat_factory(spec, project=project)
-    return Candidate("" if spec.startswith("script/") else spec, chat, adapted=bool(mark))
+    return Candidate("" if spec.startswith("script/") else spec, chat, Manner(adapter=JSON if mark else ""))
 
 
 def _scripted(path: Path) -> ChatFactory:

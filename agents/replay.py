@@ -23,6 +23,7 @@ from stretto.agents.replay_tools import Answering
 from stretto.agents.runner import Surroundings
 from stretto.agents.speech import text_of, usage_metadata
 from stretto.agents.task import Brief, Outcome
+from stretto.agents.till import Till
 from stretto.agents.tools import Result
 from stretto.state.errors import BadInput
 
@@ -127,8 +128,9 @@ class _Player:
     def _refused(self, why: str) -> Exception:
         return self._recording.stopped(*self._now().address, why)
 
-    async def speak(self, messages: Sequence[BaseMessage]) -> AIMessage:
+    async def speak(self, messages: Sequence[BaseMessage], till: Till) -> AIMessage:
         """The recorded answer to the present turn."""
+        del till  # a recorded call does not break off
         number = 1 + sum(isinstance(message, AIMessage) for message in messages)
         before = self._turn
         turn = self._recording.turn(self._brief.lane, number, tail_of(messages, self._normal))

@@ -26,8 +26,14 @@ _LONGEST_WAIT = 60.0
 _PASSING_STATUS = frozenset({408, 409, 425, 429})
 _PASSING_NAMES = frozenset({"APIConnectionError", "APITimeoutError", "TransportError"})
 """Connection errors of openai, anthropic and httpx: they carry no status, and none derives from ConnectionError."""
+_PASSING_KINDS = frozenset(
+    {"overloaded_error", "api_error", "rate_limit_error", "timeout_error", "server_error", "rate_limit_exceeded"}
+)
+"""What providers call a failure that may pass, where they tell of it in the middle of an answer, under status 200."""
 _EMPTY_ACCOUNT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 """Sent as 429, but no wait cures them."""
+_MID_ANSWER = -1
+"""The status that ollama's client gives to what its server says in the middle of an answer."""
 
 
 class OutOfPatience(PermanentError):
@@ -170,12 +176,25 @@ def classify(error: BaseException) -> TransientError | PermanentError | None:
         return PermanentError(what, next_steps=_cure(status), details={"status": status})
     if isinstance(error, ConnectionError | TimeoutError) or _PASSING_NAMES.intersection(_names(error)):
         return TransientError(what)
-    return None
+    if kinds := _kinds(error):
+        return TransientError(what) if kinds & _PASSING_KINDS else PermanentError(what)
+    return TransientError(what) if status == _MID_ANSWER else None
 
 
 def passes(status: int) -> bool:
     """Whether an HTTP status of 400 or more tells of a failure that may pass."""
     return status in _PASSING_STATUS or status >= 500
+
+
+def _kinds(error: BaseException) -> set[str]:
+    """What the provider calls an error that it told in the middle of an answer; nothing for any other exception."""
+    told = _facts(getattr(error, "body", None))
+    said = _facts(told.get("error", told))
+    return {kind for name in ("type", "code") if isinstance(kind := said.get(name), str)}
+
+
+def _facts(value: object) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
 
 
 def _names(error: BaseException) -> set[str]:

@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage
 from stretto.agents.adapter import UNREADABLE, problem, read
 from stretto.agents.cassette import Header
 from stretto.agents.choose import parse_runner
+from stretto.agents.manner import Manner
 from stretto.agents.model import ModelRunner
 from stretto.agents.record import Recorder
 from stretto.agents.replay import ReplayRunner
@@ -21,7 +22,8 @@ from stretto.agents.script import Script, ScriptedChatModel
 from stretto.agents.speech import asked
 from stretto.agents.task import Outcome
 from stretto.state.errors import BadInput
-from tests.agents.test_providers import Answer, brief_in, execute, provider, run
+from tests.agents.test_providers import brief_in, execute, provider, run
+from tests.agents.wire import Answer
 
 __all__ = ["provider"]  # a fixture
 FINISH = {"status": "completed", "summary": "written", "data": {"files": ["a.md"]}}
@@ -175,7 +177,7 @@ def test_a_recording_of_an_adapted_model_replays_strictly_with_its_unreadable_an
         return ScriptedChatModel(script=script, lane=lane)
 
     recorder = Recorder(tape, Header(origin="authored", task="t", workflow="w"))
-    live = carried_out(ModelRunner("model:x", chat, execute, recorder, adapted=True), tmp_path / "live")
+    live = carried_out(ModelRunner("model:x", chat, execute, recorder, manner=Manner("json")), tmp_path / "live")
     again = carried_out(ReplayRunner(tape, execute, name="replay:x", strict=True), tmp_path / "again")
 
     assert live.status == "completed", live.error

@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,8 @@ from stretto.agents.retry import Patience
 from stretto.agents.runner import Surroundings
 from stretto.agents.task import Brief, Outcome, Usage
 from stretto.state.errors import PermanentError
+from tests.agents.answering import answering
+from tests.agents.wire import Answer, Slow
 
 
 async def nothing(*_: object, **__: object) -> Finished:
@@ -24,40 +23,6 @@ async def nothing(*_: object, **__: object) -> Finished:
 
 
 execute: Execute = nothing
-Answer = tuple[int, dict[str, str], dict[str, Any]]
-
-
-@contextmanager
-def serving(answers: list[Answer], asked: list[dict[str, Any]]) -> Generator[str]:
-    """A server that gives these answers one after the other, and keeps what it was asked."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            status, headers, body = answers[len(asked) - 1]
-            content = json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in {
-                **headers,
-                "Content-Type": "application/json",
-                "Content-Length": str(len(content)),
-            }.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def openai(name: str, args: dict[str, Any]) -> Answer:
@@ -134,7 +99,7 @@ def brief_in(cwd: Path) -> Brief:
 
 
 def run(
-    provider: str, answers: list[Answer], cwd: Path, monkeypatch: pytest.MonkeyPatch
+    provider: str, answers: Sequence[Answer | Slow], cwd: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Outcome, list[dict[str, Any]]]:
     asked: list[dict[str, Any]] = []
     brief = brief_in(cwd)
@@ -145,8 +110,8 @@ def run(
         )
         return await runner.run(brief, Surroundings())
 
-    with serving(answers, asked) as address:
-        monkeypatch.setenv(ADDRESS[provider], address + PATHS[provider])
+    with answering(answers, asked) as server:
+        monkeypatch.setenv(ADDRESS[provider], server.url + PATHS[provider])
         return asyncio.run(main()), asked
 
 

@@ -16,7 +16,8 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from stretto.agents.cassette import Call, Cassette, Header, Prints, Reply, ToolNote, Turn, lint, load, save
 from stretto.agents.chain import ChatFactory
-from stretto.agents.model import Model, ModelRunner
+from stretto.agents.listening import Model
+from stretto.agents.model import ModelRunner
 from stretto.agents.process import run as execute
 from stretto.agents.record import Recorder
 from stretto.agents.redact import Redactor

@@ -93,8 +93,8 @@ def message(reply: Reply, request: Request) -> dict[str, Any]:
     }
 
 
-def events(message: Mapping[str, Any]) -> Iterator[bytes]:
-    """The message as server-sent events."""
+def events(message: Mapping[str, Any], piece: int = 200) -> Iterator[bytes]:
+    """The message as server-sent events, of so many letters each."""
     begun: dict[str, Any] = {
         **message,
         "content": [],
@@ -103,7 +103,7 @@ def events(message: Mapping[str, Any]) -> Iterator[bytes]:
     }
     yield _event("message_start", message=begun)
     for index, block in enumerate(message["content"]):
-        empty, deltas = _streamed(block)
+        empty, deltas = _streamed(block, piece)
         yield _event("content_block_start", index=index, content_block=empty)
         for delta in deltas:
             yield _event("content_block_delta", index=index, delta=delta)
@@ -113,20 +113,23 @@ def events(message: Mapping[str, Any]) -> Iterator[bytes]:
     yield _event("message_stop")
 
 
-def _streamed(block: Block) -> tuple[Block, list[Block]]:
+def _streamed(block: Block, size: int) -> tuple[Block, list[Block]]:
     """A block as it begins, and the deltas that fill it."""
     match block["type"]:
         case "tool_use":
-            delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
-            return {**block, "input": {}}, [delta]
+            pieces = _pieces(json.dumps(block["input"]), size)
+            return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
         case "thinking":
             thought = {"type": "thinking_delta", "thinking": block["thinking"]}
             signed = {"type": "signature_delta", "signature": block["signature"]}
             return {**block, "thinking": "", "signature": ""}, [thought, signed]
         case _:
-            said = str(block["text"])
-            pieces = [said[n : n + 200] for n in range(0, len(said), 200)]
+            pieces = _pieces(str(block["text"]), size)
             return {**block, "text": ""}, [{"type": "text_delta", "text": piece} for piece in pieces]
+
+
+def _pieces(text: str, size: int) -> list[str]:
+    return [text[n : n + size] for n in range(0, len(text), size)]
 
 
 def _event(name: str, **data: Any) -> bytes:

@@ -20,8 +20,9 @@ from stretto.graph.spec import Caps, Limits, PhaseSpec, Spec, TaskSpec
 from stretto.state import purse
 from stretto.state.log import Log
 from stretto.state.wire import Event
+from tests.agents.answering import answering
 from tests.agents.gitproject import GitProject
-from tests.agents.test_providers import openai, serving
+from tests.agents.test_providers import openai
 from tests.client.api import Api
 from tests.client.reply import OVERLOADED, Answer, Failure, Reply, call, use
 from tests.client.request import Request
@@ -310,10 +311,11 @@ def test_a_conversation_goes_on_with_a_model_of_another_provider(
     works(api, "T1", before=lambda r: gone if r.turn == 1 else None)
     finish = openai("finish", {"status": "completed", "summary": "T1 written"})
 
-    with serving([finish], asked) as address:
+    with answering([finish], asked) as server:
 
         def other(role: str, lane: str) -> Any:
-            return openai_client(model="gpt-5", base_url=f"{address}/v1", api_key="k", max_retries=0)
+            options = {"model": "gpt-5", "base_url": f"{server.url}/v1", "api_key": "k", "max_retries": 0}
+            return openai_client(**options, stream_usage=True)
 
         chosen = runner(api, clock.patience(), fallback=[Candidate("openai/gpt-5", other)])
         one = spec()
