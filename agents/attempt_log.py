@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stretto.agents.runner import Progress
 
 LONGEST_LINE = 20_000
+_TAIL_BYTES = 32_000
 
 
 def path_of(logs: Path | str, workflow_id: str, task_id: str, attempt: int) -> str:
@@ -35,6 +36,25 @@ def writer(logs: Path | str, workflow_id: str, task_id: str, attempt: int) -> Pr
             file.write(line[:LONGEST_LINE] + "\n")
 
     return write
+
+
+def tail(logs: Path | str, workflow_id: str, task_id: str, attempt: int) -> list[dict[str, Any]]:
+    """The last lines of one attempt, as far as a small part of its file holds them whole.
+
+    Raises:
+        OSError: There is no log, or it cannot be read.
+    """
+    with open(path_of(logs, workflow_id, task_id, attempt), "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _TAIL_BYTES, 0))
+        rows = file.read(_TAIL_BYTES).decode("utf-8", "replace").split("\n")
+    found: list[Any] = []
+    for row in rows:
+        try:
+            found.append(json.loads(row))  # a line that begins before the part, or was cut short, is no object
+        except ValueError:
+            continue
+    return [line for line in found if isinstance(line, dict)]
 
 
 def read(logs: Path | str, workflow_id: str, task_id: str, attempt: int) -> Iterator[dict[str, Any]]:

@@ -34,7 +34,7 @@ from stretto.state.errors import BadInput, WorkflowDriven
 from stretto.state.ids import WorkflowId, name_workflow, workflow_id
 from stretto.state.log import Log
 from stretto.state.settings import Settings, load
-from stretto.state.store import find_project
+from stretto.state.store import LOGS, find_project
 from stretto.state.wire import Event
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def launch(spec: Spec, invocation: Invocation, app: App) -> Reply:
     runner = runner_for(app, invocation, spec)
     expected = estimated(spec, app)
     control = Control()
-    with watcher(app.json) as watch:
+    with watcher(app.json, f"{app.state}/{LOGS}") as watch:
         for line in (in_short(expected), *too_low(expected, spec.limits.caps)):
             watch.note(line)
         work = start(
@@ -212,7 +212,7 @@ def relaunch(
             clock=app.clock,
         )
 
-    with watcher(app.json, _history(name, app)) as watch:
+    with watcher(app.json, f"{app.state}/{LOGS}", _history(name, app)) as watch:
         result: Result | None
         try:
             result = driving.drive(work(watch), control, watch)

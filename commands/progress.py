@@ -21,12 +21,15 @@ class Watcher(NamedTuple):
 
 
 @contextmanager
-def watcher(as_json: bool, known: Iterable[Event] = ()) -> Generator[Watcher]:
-    """The watcher that fits where stderr goes. A live view begins with the events that are `known` already."""
+def watcher(as_json: bool, logs: str, known: Iterable[Event] = ()) -> Generator[Watcher]:
+    """The watcher that fits where stderr goes.
+
+    A live view begins with the events that are `known` already, and tells from `logs` what the agents are at.
+    """
     if as_json:
         yield Watcher(_json_line, _nothing)
     elif sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        with _live(known) as watch:
+        with _live(logs, known) as watch:
             yield watch
     elif os.environ.get("CLAUDECODE") == "1":
         yield Watcher(_no_event, _say)  # an assistant reads it, when all is over, and every line costs
@@ -82,14 +85,14 @@ def _about(kind: str, data: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _live(known: Iterable[Event]) -> Generator[Watcher]:
-    """Phases, agents, elapsed time, tokens and cost, redrawn four times a second."""
+def _live(logs: str, known: Iterable[Event]) -> Generator[Watcher]:
+    """Phases, agents and what they are at, elapsed time, tokens and cost, redrawn four times a second."""
     from rich.console import Console
     from rich.live import Live
 
     from stretto.commands.screen import Screen
 
-    screen = Screen(known)
+    screen = Screen(known, logs)
     with _no_echo(), Live(screen, console=Console(stderr=True), refresh_per_second=4, redirect_stdout=False):
         yield Watcher(screen.apply, screen.note)
 

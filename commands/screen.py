@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -10,6 +10,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from stretto.commands.at_work import doing
 from stretto.commands.safe import one_line
 from stretto.state.figures import PhaseView, TaskView, WorkflowView
 from stretto.state.show import progress, used
@@ -20,6 +21,7 @@ _WIDEST = 100
 _AROUND = 4
 """Lines that are no phase and no task: the headline, the totals, a note, and the cursor's."""
 _FEWEST = 3
+_LOOK_SECONDS = 1.0
 _MARKS = {
     "completed": ("✓", "green"),
     "failed": ("✗", "red"),
@@ -40,10 +42,16 @@ class _Row(NamedTuple):
 
 
 class Screen:
-    """Draws a view as it stands, from the events that are `known`. More come in one thread; rich draws in another."""
+    """Draws a view as it stands, from the events that are `known`. More come in one thread; rich draws in another.
 
-    def __init__(self, known: Iterable[Event] = ()) -> None:
+    What an agent is at stands behind its task, read from `logs` once a second.
+    """
+
+    def __init__(self, known: Iterable[Event] = (), logs: str = "") -> None:
         self._view = fold(known)
+        self._logs = logs
+        self._doing: dict[str, str] = {}
+        self._looked = 0.0
         self._note = ""
         self._spinner = Spinner("dots")
         self._lock = threading.Lock()
@@ -63,6 +71,7 @@ class Screen:
         with self._lock:
             width = min(options.max_width, _WIDEST)
             now = time.time()
+            self._look(now)
             yield _cut(Text.assemble((self._view.workflow_id, "bold"), f"  {one_line(self._view.description)}"), width)
             yield self._table(width, console.height - _AROUND, now)
             yield _cut(Text(_totals(self._view, now), "dim"), width)
@@ -76,9 +85,16 @@ class Screen:
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         table.add_column(no_wrap=True, justify="right")
         table.add_column(no_wrap=True, justify="right", width=6)
-        for row in _rows(self._view, height, now):
+        for row in _rows(self._view, self._doing, height, now):
             table.add_row(self._mark(row.state), row.name, row.tally, row.clock)
         return table
+
+    def _look(self, now: float) -> None:
+        if self._logs and not 0 <= now - self._looked < _LOOK_SECONDS:
+            self._looked = now
+            busy = [task for task in self._view.tasks.values() if task.state == "running" and not task.order]
+            found = ((t.task_id, doing(self._logs, self._view.workflow_id, t.task_id, t.attempts)) for t in busy)
+            self._doing = {name: seen["what"] for name, seen in found if seen}
 
     def _mark(self, state: str) -> RenderableType:
         if not state:
@@ -97,13 +113,13 @@ def _cut(text: Text, width: int) -> Text:
     return text
 
 
-def _rows(view: WorkflowView, height: int, now: float) -> Iterator[_Row]:
+def _rows(view: WorkflowView, at: Mapping[str, str], height: int, now: float) -> Iterator[_Row]:
     at_work = [p for p in view.phases.values() if p.state in {"in_progress", "failed"}]
     room = max(_FEWEST, (height - len(view.phases)) // max(1, len(at_work)))
     for phase in view.phases.values():
         yield _phase(view, phase, now)
         if phase in at_work:
-            yield from _tasks(view, phase, room, now)
+            yield from _tasks(view, phase, at, room, now)
 
 
 def _phase(view: WorkflowView, phase: PhaseView, now: float) -> _Row:
@@ -122,17 +138,17 @@ def _phase(view: WorkflowView, phase: PhaseView, now: float) -> _Row:
     )
 
 
-def _tasks(view: WorkflowView, phase: PhaseView, room: int, now: float) -> Iterator[_Row]:
+def _tasks(view: WorkflowView, phase: PhaseView, at: Mapping[str, str], room: int, now: float) -> Iterator[_Row]:
     """The tasks of a phase, those at work first; those without room are only counted."""
     mine = [t for t in view.tasks.values() if t.phase == phase.name]
     shown = sorted(mine, key=lambda t: _URGENCY.get(t.state, 0))
     keep = room if len(shown) <= room else room - 1
-    yield from (_task(t, now) for t in shown[:keep])
+    yield from (_task(t, at.get(t.task_id, ""), now) for t in shown[:keep])
     if (hidden := len(shown) - keep) > 0:
         yield _Row("", Text(f"  and {hidden} more", "dim"))
 
 
-def _task(task: TaskView, now: float) -> _Row:
+def _task(task: TaskView, at: str, now: float) -> _Row:
     name = Text(
         f"  {one_line(task.agent or task.role)}  {one_line(task.title)}", "" if task.state == "running" else "dim"
     )
@@ -140,6 +156,8 @@ def _task(task: TaskView, now: float) -> _Row:
         name.append(f"  attempt {task.attempts}", "yellow")
     if task.state in {"failed", "retrying"} and task.reason:
         name.append(f"  {one_line(task.reason)}", "red")
+    if task.state == "running" and at:
+        name.append(f"  {one_line(at)}", "dim")
     return _Row(task.state, name, "", _clock(task.seconds(now)))
 
 

@@ -16,6 +16,7 @@ from stretto.state.errors import BadInput
 from stretto.state.log import Log
 from stretto.state.machine import ACTIVE
 from stretto.state.rows import WorkflowRow
+from stretto.state.store import LOGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def _about_one(invocation: Invocation, app: App, flag: str) -> Reply:
 
 
 def _one(log: Log, row: WorkflowRow, app: App, detailed: bool, *, depends: bool = False) -> Reply:
+    from stretto.commands.at_work import all_doing
+    from stretto.commands.at_work import lines as at_work
     from stretto.state import purse as spending
     from stretto.state.show import as_dict, brief, text  # here: a list of workflows does without
     from stretto.state.view import fold
@@ -97,7 +100,11 @@ def _one(log: Log, row: WorkflowRow, app: App, detailed: bool, *, depends: bool 
     spent_by_all = spending.told(log.database, row.id, now)
     body |= spent_by_all
     spent = spending.line(spent_by_all["caps"])
-    lines = [text(view, now) if detailed else brief(view, now), *spent, *_about_driver(driven, holder)]
+    asked = [task for task in view.tasks.values() if driven == "alive" and not task.order]
+    busy = all_doing(asked, spending.read(log.database, row.id), f"{app.state}/{LOGS}", row.id, now)
+    body |= {"at_work": busy}
+    shown = text(view, now) if detailed else brief(view, now)
+    lines = [shown, *at_work(busy), *spent, *_about_driver(driven, holder)]
     if row.runner == COORDINATED and (detailed or depends):
         from stretto.commands.status_coordination import about
 

@@ -104,7 +104,7 @@ def test_as_json_it_is_the_fold_of_the_events(project: Project) -> None:
 
     found = as_dict(fold(project.events("sessions_001")))
     assert {k: v for k, v in seen.items() if k in found} == json.loads(json.dumps(found))
-    assert seen.keys() - found.keys() == {"driver", "runner", "undone", "caps", "usage_with_children"}
+    assert seen.keys() - found.keys() == {"driver", "runner", "undone", "caps", "usage_with_children", "at_work"}
     assert (seen["driver"], seen["undone"], seen["runner"]) == (None, False, project.runner)
 
 
