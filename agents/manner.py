@@ -7,20 +7,22 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from stretto.agents.adapter import JSON, refuses_tools
+from stretto.agents.adapter import JSON, SCHEMA, refuses_tools
 from stretto.state.errors import PermanentError
 
 _NOT_SO: Final = frozenset({400, 422, None})
 """What providers answer to a request whose form they do not take; None where one says it without a status."""
-_STRICT = re.compile(r"\bstrict\b|\bschemas?\b|input_schema|additionalProperties|\bgrammar\b", re.IGNORECASE)
+_STRICT = re.compile(
+    r"\bstrict\b|\bschemas?\b|input_schema|json_schema|response_format|additionalProperties|\bgrammar\b", re.IGNORECASE
+)
 _STREAM = re.compile(r"\bstream(?:ing|_options)?\b", re.IGNORECASE)
 
 
 class Manner(NamedTuple):
     """How a model is asked.
 
-    `adapter` tells it the tools in text. With `strict` its provider is asked to hold the outcome to the role's schema;
-    with `stream` it is listened to while it speaks.
+    `adapter` tells it the tools in text, in a form of `agents.adapter`. With `strict` its provider is asked to hold the
+    outcome to the role's schema; with `stream` it is listened to while it speaks.
     """
 
     adapter: str = ""
@@ -33,6 +35,8 @@ class Manner(NamedTuple):
             return None
         if self.strict and not self.adapter and _STRICT.search(error.message):
             return self._replace(strict=False)
+        if self.adapter == SCHEMA and _STRICT.search(error.message):
+            return self._replace(adapter=JSON)
         if not self.adapter and refuses_tools(error):
             return self._replace(adapter=JSON)
         if self.stream and _STREAM.search(error.message):

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 
-from stretto.agents.adapter import Adapter, read
+from stretto.agents.adapter import SCHEMA, Adapter, action_schema, read
 from stretto.agents.chain import Candidate, Chain, ChatFactory
 from stretto.agents.execute import Execute
 from stretto.agents.listening import STALL_SECONDS, BrokenOff, Model, listen
 from stretto.agents.loop import Agent, converse, tools_of
 from stretto.agents.manner import BEST, Manner
 from stretto.agents.meter import UNKNOWN
-from stretto.agents.native import strictly, takes_strict
+from stretto.agents.native import CONSTRAINING, constrained, strictly, takes_strict
 from stretto.agents.pricing import Price, cost, cost_of, most, priced
 from stretto.agents.record import Recorder
 from stretto.agents.retry import Patience, patiently
@@ -200,7 +200,11 @@ class _Voice:
         tools, chat = tools_of(self._brief.role), self._chat(number)
         manner, provider = self._chain.manner(number), self._chain.sources[number].partition("/")[0]
         if manner.adapter:
-            return _Speech(chat, adapter=Adapter(tools))
+            adapter = Adapter(tools, manner.adapter)
+            if manner.adapter == SCHEMA and provider in CONSTRAINING:
+                schema = action_schema(tools)
+                return _Speech(constrained(chat, provider, schema), [schema], adapter)
+            return _Speech(chat, adapter=adapter)
         if manner.strict and takes_strict(provider, chat):
             *others, finish = tools
             tools = [*others, strictly(finish, provider)]

@@ -1,9 +1,9 @@
-"""Outcomes that the provider itself holds to their schema: the tool `finish`, called strictly.
+"""What a provider itself holds to a schema: the outcome of a model with tools, and the actions of one without.
 
-Two providers check the arguments of a strict tool against its schema while the model writes them, for the models whose
-profile says so. They take a part of JSON Schema: every object is closed, each of its keys is there. What a schema says
-beyond that is left out, and looked at when the outcome comes, as it is for every model. An outcome without data says
-null.
+The outcome is the tool `finish`, called strictly. Two providers check the arguments of a strict tool against its schema
+while the model writes them, for the models whose profile says so. They take a part of JSON Schema: every object is
+closed, each of its keys is there. What a schema says beyond that is left out, and looked at when the outcome comes, as
+it is for every model. An outcome without data says null.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+    from stretto.agents.listening import Model
+
 PROVIDERS: Final = frozenset({"anthropic", "openai"})
 """Those whose tools may be strict."""
+CONSTRAINING: Final = frozenset({"ollama", "openai"})
+"""Those whose servers hold a whole answer to a schema; of OpenAI's interface, those of others do, too."""
 _KEPT: Final = frozenset({"type", "description", "enum", "const", "items", "properties", "anyOf"})
 
 
@@ -32,6 +36,14 @@ def strictly(tool: Mapping[str, Any], provider: str) -> dict[str, Any]:
         told = {name: function[name] for name in ("name", "description")}
         return {**told, "input_schema": schema, "strict": True}
     return {"type": "function", "function": {**function, "parameters": schema, "strict": True}}
+
+
+def constrained(chat: "BaseChatModel", provider: str, schema: Mapping[str, Any]) -> "Model":
+    """A model whose server lets it write nothing but a value of this schema."""
+    if provider == "ollama":
+        return chat.bind(format=dict(schema))
+    form = {"type": "json_schema", "json_schema": {"name": "action", "schema": dict(schema)}}
+    return chat.bind(extra_body={"response_format": form})  # LangChain's own would read it as an outcome
 
 
 def closed(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple, cast
 
 from langchain_core.language_models import BaseChatModel
 
-from stretto.agents.adapter import JSON
+from stretto.agents.adapter import ADAPTERS, JSON
 from stretto.agents.chain import Candidate, ChatFactory
 from stretto.agents.manner import Manner
+from stretto.agents.native import CONSTRAINING
 from stretto.agents.script import ScriptedChatModel, load_script
 from stretto.state.errors import BadInput
 
@@ -78,12 +79,15 @@ def candidates(argument: str, *, project: Path) -> list[Candidate]:
 
 
 def _candidate(text: str, project: Path) -> Candidate:
-    """`PROVIDER/NAME` or `PROVIDER/NAME?adapter=json`."""
+    """`PROVIDER/NAME` or `PROVIDER/NAME?adapter=FORM`."""
     spec, mark, option = text.rpartition("?") if "?" in text else (text, "", "")
-    if mark and option != f"adapter={JSON}":
-        raise BadInput(f"{text!r}: a model has no option {option!r}.", field="runner", allowed=(f"adapter={JSON}",))
+    provider, adapter = spec.partition("/")[0], option.removeprefix("adapter=")
+    forms = ADAPTERS if provider in CONSTRAINING else (JSON,)
+    if mark and (option == adapter or adapter not in forms):
+        allowed = [f"adapter={form}" for form in forms]
+        raise BadInput(f"{text!r}: a model of {provider!r} has no option {option!r}.", field="runner", allowed=allowed)
     chat = chat_factory(spec, project=project)
-    return Candidate("" if spec.startswith("script/") else spec, chat, Manner(adapter=JSON if mark else ""))
+    return Candidate("" if spec.startswith("script/") else spec, chat, Manner(adapter=adapter))
 
 
 def _scripted(path: Path) -> ChatFactory:

@@ -22,7 +22,9 @@ from stretto.agents.script import Script, ScriptedChatModel
 from stretto.agents.speech import asked
 from stretto.agents.task import Outcome
 from stretto.state.errors import BadInput
+from tests.agents.answering import answering
 from tests.agents.test_providers import brief_in, execute, provider, run
+from tests.agents.test_streaming import at, carry_out, runner_of
 from tests.agents.wire import Answer
 
 __all__ = ["provider"]  # a fixture
@@ -115,6 +117,8 @@ def test_what_cannot_be_read_goes_back_with_the_reason_and_the_next_answer_count
         ('```json\n{"tool": "run", "args": []}\n```', "no action"),
         ('```json\n{"tool": "read_file", "path": "a"}\n```', 'has path beside "tool"'),
         ('{"tool": "run", "args": {"argv": [NaN]}}', "cannot be read"),
+        ('{"thought": "x", "action": {"tool": "run", "args": []}}', "no action"),
+        ('{"thought": "x", "action": {"tool": "run", "args": {}}, "more": 1}', "no action"),
         ("```json\n{}\n```\nor\n```json\n{}\n```", "2 blocks"),
     ],
 )
@@ -153,6 +157,74 @@ def test_it_can_be_chosen_and_another_option_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as refused:
         parse_runner("model:script/s.yaml?adapter=xml", project=tmp_path, execute=execute)
     assert refused.value.details["allowed"] == ["adapter=json"]
+
+
+def test_a_schema_is_for_those_whose_servers_hold_answers_to_one(
+    provider: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del monkeypatch  # the provider's key is set
+    spec = f"model:{provider}/m?adapter=schema"
+    if provider == "anthropic":
+        with pytest.raises(BadInput, match="no option 'adapter=schema'"):
+            parse_runner(spec, project=tmp_path, execute=execute)
+    else:
+        assert parse_runner(spec, project=tmp_path, execute=execute).name == spec
+
+
+def bare(tool: str, **args: Any) -> str:
+    return json.dumps({"thought": "I go on.", "action": {"tool": tool, "args": args}})
+
+
+def held_to(request: dict[str, Any]) -> Any:
+    """The schema to which a request asks the server to hold the answer."""
+    return request.get("format") or request.get("response_format", {}).get("json_schema", {}).get("schema")
+
+
+@pytest.mark.parametrize("provider", ["openai", "ollama"])
+def test_a_model_without_tools_is_held_to_a_schema_of_actions(
+    provider: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(f"langchain_{provider}")
+    monkeypatch.setenv("OPENAI_API_KEY", "for-this-machine")
+    texts = (
+        bare("write_file", path="a.md", content="# A\n"),
+        '{"thought": "?", "action": {}}',
+        bare("finish", **FINISH),
+    )
+    sent: list[dict[str, Any]] = []
+
+    with answering([saying(provider, text) for text in texts], sent) as server:
+        at(monkeypatch, provider, server.url)
+        outcome, told = carry_out(runner_of(provider, tmp_path, manner=Manner("schema")), tmp_path)
+
+    assert outcome.status == "completed", outcome.error
+    assert (tmp_path / "a.md").read_text() == "# A\n"
+    schema = held_to(sent[0])
+    assert all(held_to(request) == schema for request in sent)
+    names = [one["properties"]["tool"]["enum"][0] for one in schema["properties"]["action"]["anyOf"]]
+    assert names[-1] == "finish"
+    assert "write_file" in names
+    assert not any(request.get("tools") for request in sent)
+    assert '"action"' in str(sent[1]["messages"][2]["content"])
+    assert "Your JSON is no action" in json.dumps(sent[2]["messages"])
+    assert ("text", {"turn": 1, "text": "I go on."}) in told
+
+
+def test_a_server_that_takes_no_schema_is_asked_for_fenced_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("langchain_openai")
+    monkeypatch.setenv("OPENAI_API_KEY", "for-this-machine")
+    refusal: Answer = (400, {}, {"error": {"message": "response_format of type json_schema is not supported"}})
+    sent: list[dict[str, Any]] = []
+
+    with answering([refusal, saying("openai", fenced("finish", **FINISH))], sent) as server:
+        at(monkeypatch, "openai", server.url)
+        outcome, _ = carry_out(runner_of("openai", tmp_path, manner=Manner("schema")), tmp_path)
+
+    assert outcome.status == "completed", outcome.error
+    assert [held_to(request) is None for request in sent] == [False, True]
+    assert "exactly one action, as one fenced block" in json.dumps(sent[1])
 
 
 def test_a_recording_of_an_adapted_model_replays_strictly_with_its_unreadable_answers(tmp_path: Path) -> None:
