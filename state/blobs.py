@@ -5,15 +5,16 @@ import os
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from stretto.state import folders
-from stretto.state.disk import Durability, Table, wrong_format
+from stretto.state.disk import Durability, Table, TakenKey
 from stretto.state.errors import BadInput, DiskFailed, DiskFull, StoreDamaged, StrettoError
+from stretto.state.examining import wrong_format
 from stretto.state.gate import hold, let_go, open_gate
 from stretto.state.keys import Range
 from stretto.state.reader import FAULTS, explain, is_damage, stopped
@@ -242,20 +243,27 @@ class BlobStore:
         """
         self._together.write(work, patience)
 
-    def _perform(self, works: Iterable[Callable[[], None]]) -> None:
-        """Do them in one transaction."""
+    def _perform(self, works: Sequence[Callable[[], None]]) -> None:
+        """Do them in one transaction, which is a light one if they store nothing but new rows."""
         try:
-            self._begin()
-            error: BaseException | None = None
             try:
-                for work in works:
-                    work()
-            except BaseException as raised:  # noqa: BLE001 - it is raised there
-                error = raised
-            self._end(error)
+                self._perform_in(works, lightly=True)
+            except TakenKey:
+                self.rolled_back()
+                self._perform_in(works, lightly=False)
         except BaseException:
             self.rolled_back()
             raise
+
+    def _perform_in(self, works: Sequence[Callable[[], None]], *, lightly: bool) -> None:
+        self._begin(lightly=lightly)
+        error: BaseException | None = None
+        try:
+            for work in works:
+                work()
+        except BaseException as raised:  # noqa: BLE001 - it is raised there
+            error = raised
+        self._end(error)
 
     def transaction(self) -> "_Transaction":
         """All writes inside, or none; no other writer in between. Does not nest.
@@ -266,7 +274,7 @@ class BlobStore:
         """
         return _Transaction(self._begin, self._end)
 
-    def _begin(self) -> None:
+    def _begin(self, *, lightly: bool = False) -> None:
         self._lock.acquire()
         try:
             table = self._fit()
@@ -275,7 +283,7 @@ class BlobStore:
             self._lock.release()
             raise
         try:
-            table.begin()
+            table.begin(lightly=lightly)
         except BaseException as error:  # noqa: BLE001 - it is raised there; the transaction may have begun nevertheless
             self._end(error)
 

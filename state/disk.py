@@ -7,21 +7,22 @@ run and diskcache would open (and leave open) one for each. Rows are written by 
 they are its rows all the same, and `prove` has diskcache read and write some before a store is used.
 """
 
+import itertools
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
 import diskcache
 
 from stretto.state import folders
-from stretto.state.cache_tables import AHEAD, COLUMNS, LIGHTER, NEWEST, NUMBERS, OBJECTS, SETTINGS
+from stretto.state.cache_tables import AHEAD, COLUMNS, LIGHTER, NEWEST, OBJECTS
 from stretto.state.errors import StoreDamaged, StrettoError
+from stretto.state.examining import examine
 from stretto.state.keys import Range
-from stretto.state.tide import Tide, check_tide, mark
+from stretto.state.tide import Tide, mark
 
 Durability = Literal["power", "process"]
 """`power` survives the loss of power, `process` only the death of the process, and is faster."""
@@ -29,10 +30,12 @@ Durability = Literal["power", "process"]
 _SYNCHRONOUS: dict[Durability, int] = {"power": 2, "process": 1}
 _UNBOUNDED = 2**62
 _FILE = "cache.db"
-_LARGE = 32 << 20
-"""Bytes up to which a file's pages are gone through when it is opened: 5 ms for each MB."""
 _RAW = 1
 _TIMEOUT = 30.0
+
+
+class TakenKey(Exception):
+    """A row whose key was thought to be new is there: what is being done has to be done again, in earnest."""
 
 
 def _plain_key(key: object, raw: object) -> bytes:
@@ -79,10 +82,13 @@ class BlobDisk(diskcache.Disk):
         )
 
 
-_INSERT = (  # FAIL: an INSERT that fires triggers would else keep what it needs to undo itself, and there is one row
-    "INSERT OR FAIL INTO Cache (key, raw, store_time, expire_time, access_time, access_count, size, mode, value)"
-    " VALUES (?, 1, ?, ?, NULL, 0, 0, 1, ?)"
-)
+_COLUMNS = "(key, raw, store_time, expire_time, access_time, access_count, size, mode, value)"
+_ROW = "(?, 1, ?, ?, NULL, 0, 0, 1, ?)"
+_INSERT = f"INSERT OR FAIL INTO Cache {_COLUMNS} VALUES {_ROW}"  # noqa: S608 - of nothing but these
+"""FAIL: an INSERT that fires triggers would else keep what it needs to undo itself, and there is one row."""
+_FEW = 8
+_INSERT_FEW = [f"INSERT INTO Cache {_COLUMNS} VALUES {', '.join([_ROW] * count)}" for count in range(_FEW + 1)]  # noqa: S608
+"""By how many rows. Alone it is a transaction, which begins and ends in a third of the time that it takes to say so."""
 _REPLACE = "UPDATE Cache SET store_time = ?, expire_time = ?, value = ? WHERE key = ? AND raw = 1"
 _VALUES = "SELECT key, expire_time, raw, mode, filename, value FROM Cache"
 _KEYS = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"
@@ -91,52 +97,6 @@ _MOST_AT_ONCE = 500
 _LOG = 2 << 20
 _PAGES_IN_LOG = 4000
 """How many pages the write-ahead log may hold, where no commit waits for the disk: to bring them home does."""
-
-
-def wrong_format(directory: str, found: int, known: int) -> StoreDamaged:
-    """The error for a store of another version of Stretto."""
-    return StoreDamaged(
-        f"The store in {directory!r} is of format {found}, and this version of Stretto reads format {known}. Nothing"
-        " was read from it or written to it.",
-        next_steps=("Use the version of Stretto that wrote it, or name another directory.",),
-    )
-
-
-def _examine(path: str, newest: int, marked: int) -> None:
-    """Look at a file before diskcache opens it, which writes to it and does what its settings say.
-
-    Raises:
-        StoreDamaged: It is of a format after the `newest` that is known, its pages do not fit together, it has settings
-            that diskcache does not make, or it is not as new as its mark.
-    """
-    if not Path(path).exists():
-        check_tide(path, marked, 0)
-        return
-    half_made = Path(f"{path}-journal").exists()  # to read is to roll back; of a file that has its WAL there is none
-    uri = f"{Path(path).as_uri()}?mode={'rw' if half_made else 'ro'}"
-    with closing(sqlite3.connect(uri, timeout=_TIMEOUT, uri=True)) as connection:
-        made = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if "Settings" not in made:
-            check_tide(path, marked, 0)
-            return
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version > newest:
-            raise wrong_format(str(Path(path).parent), version, newest)
-        settings = dict(connection.execute("SELECT key, value FROM Settings").fetchall())
-        (pages,), (size,) = (connection.execute(f"PRAGMA page_{of}").fetchone() for of in ("count", "size"))
-        said = connection.execute("PRAGMA integrity_check(1)").fetchone() if pages * size <= _LARGE else ("ok",)
-        (rowid,) = connection.execute(NEWEST).fetchone() if "Cache" in made else (0,)
-    strange = sorted(str(name) for name in settings if name not in SETTINGS)
-    strange += [name for name in sorted(NUMBERS) if type(settings.get(name, 0)) is not int]
-    if strange or said[0] != "ok":
-        why = (
-            f"its settings are others: {', '.join(strange)}" if strange else f"its pages do not fit together: {said[0]}"
-        )
-        raise StoreDamaged(
-            f"The store in {str(Path(path).parent)!r} is damaged: {why}. Nothing was read from it or written to it.",
-            next_steps=("Restore the folder from a backup, or move it away to begin anew.",),
-        )
-    check_tide(path, marked, settings.get(AHEAD, 0) + rowid)
 
 
 class Table(diskcache.Cache):
@@ -150,11 +110,13 @@ class Table(diskcache.Cache):
         self.version = -1
         """What `changes_of_others` was when the last transaction began; -1 if that one failed."""
         self._ahead = self._inserted = self._changes = 0
+        self._waiting: list[tuple[bytes, float, float | None, bytes]] | None = None
+        """New rows of a transaction that is nothing else as yet."""
         self._before: int | None = None
         path = str(Path(directory, _FILE))
         log = Path(f"{path}-wal")
         self._found_log = log.exists() and log.stat().st_size > 0
-        _examine(path, newest, mark(path) if marked else 0)
+        examine(path, newest, mark(path) if marked else 0, _TIMEOUT)
         self._tide = Tide(path, synced=durability == "power") if marked else None
         try:
             super().__init__(
@@ -189,6 +151,8 @@ class Table(diskcache.Cache):
             if self._synchronous < _SYNCHRONOUS["power"]:
                 self._one.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_IN_LOG}")
             self._ask = self._one.cursor().execute
+        if self._waiting is not None:
+            self._in_earnest(self._waiting)
         return self._one
 
     def _not_open(self, *_: object) -> sqlite3.Cursor:
@@ -320,6 +284,9 @@ class Table(diskcache.Cache):
 
     def insert(self, key: bytes, value: bytes, expires: float | None = None) -> bool:
         """Store a row under a new key; whether it was new. `expires` is in seconds of the epoch."""
+        if self._waiting is not None:
+            self._waiting.append((key, time.time(), expires, value))
+            return True
         try:
             self._inserted = self._ask(_INSERT, (key, time.time(), expires, value)).lastrowid or 0
         except sqlite3.IntegrityError:
@@ -371,38 +338,77 @@ class Table(diskcache.Cache):
         if self._con.in_transaction:
             self._con.rollback()
 
-    def begin(self) -> None:
+    def begin(self, *, lightly: bool = False) -> None:
         """From here to `commit`, writes are one transaction, in which diskcache's own methods take part.
+
+        Begun `lightly`, new rows wait for its end, as long as nothing but those is written and nothing is read: then
+        they are one statement. TakenKey is raised where one of them is not new.
 
         Raises:
             StrettoError: Another process kept the file locked.
         """
-        ask = self._ask
-        try:
-            ask("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise
-            raise StrettoError(
-                f"The store in {self._directory!r} could not be written for {_TIMEOUT:.0f} s ({error}). Nothing of this"
-                " write was stored; what was stored before is safe.",
-                next_steps=("See whether another process keeps it locked.",),
-            ) from error
+        if not lightly:
+            self._begin_immediate()
         self._txn_id = threading.get_ident()  # so that diskcache begins none of its own
         self._inserted, self._before = 0, None
-        (version,) = ask("PRAGMA data_version").fetchone()
+        (version,) = self._ask("PRAGMA data_version").fetchone()
         if version != self.version:
-            (self._ahead,) = ask("SELECT value FROM Settings WHERE key = ?", (AHEAD,)).fetchone()
+            (self._ahead,) = self._ask("SELECT value FROM Settings WHERE key = ?", (AHEAD,)).fetchone()
             self.version = version
+        self._waiting = [] if lightly else None
+
+    def _begin_immediate(self) -> None:
+        try:
+            self._ask("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise self._locked(error) from error
+
+    def _locked(self, error: sqlite3.OperationalError) -> Exception:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            return error
+        return StrettoError(
+            f"The store in {self._directory!r} could not be written for {_TIMEOUT:.0f} s ({error}). Nothing of this"
+            " write was stored; what was stored before is safe.",
+            next_steps=("See whether another process keeps it locked.",),
+        )
+
+    def _in_earnest(self, waiting: list[tuple[bytes, float, float | None, bytes]]) -> None:
+        """Something else than a new row is asked for: begin the transaction, with the rows that waited."""
+        self._waiting = None
+        self._begin_immediate()
+        for row in waiting:
+            self._inserted = self._new(_INSERT, row)
+
+    def _new(self, insert: str, row: tuple[object, ...]) -> int:
+        try:
+            return self._ask(insert, row).lastrowid or 0
+        except sqlite3.IntegrityError as error:
+            raise TakenKey from error
 
     def commit(self) -> None:
         """Make what was written since `begin` durable."""
-        count = self._count() if self._tide else 0
+        waiting, self._waiting = self._waiting, None
+        if waiting and len(waiting) > _FEW:
+            self._in_earnest(waiting)
+            waiting = None
         version, self.version = self.version, -1
-        self._ask("COMMIT")
+        if waiting is None:
+            count = self._count() if self._tide else 0
+            self._ask("COMMIT")
+        elif waiting:
+            count = self._ahead + self._at_once(waiting)
+        else:
+            count = 0
         self.version, self._txn_id = version, None
         if count and self._tide:
             self._tide.rise(count)
+
+    def _at_once(self, rows: list[tuple[bytes, float, float | None, bytes]]) -> int:
+        """Store new rows as a transaction of their own; the rowid of the last."""
+        try:
+            return self._new(_INSERT_FEW[len(rows)], tuple(itertools.chain.from_iterable(rows)))
+        except sqlite3.OperationalError as error:
+            raise self._locked(error) from error
 
     def finish(self, error: BaseException | None) -> None:
         """Commit if there is no error; else undo what was written since `begin`, and raise it."""
@@ -435,7 +441,7 @@ class Table(diskcache.Cache):
 
     def end(self) -> None:
         """Undo what was not committed: all since `begin`, also where the commit itself failed."""
-        self._txn_id = None
+        self._txn_id = self._waiting = None
         if self._con.in_transaction:
             self.version = -1
             self._con.rollback()

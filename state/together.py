@@ -6,7 +6,7 @@ second. The first does better to wait for the second too: what is written takes 
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from stretto.state.errors import StrettoError
 
@@ -41,7 +41,7 @@ class Together:
         perform: Does all that it is given in one transaction, or nothing of it, and raises why.
     """
 
-    def __init__(self, lock: threading.RLock, perform: Callable[[Iterable[Work]], None]) -> None:
+    def __init__(self, lock: threading.RLock, perform: Callable[[Sequence[Work]], None]) -> None:
         self._lock = lock
         self._perform = perform
         self._jobs: deque[_Job] = deque()

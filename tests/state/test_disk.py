@@ -138,3 +138,47 @@ def test_a_store_whose_rows_diskcache_counted_goes_on_without_that(tmp_path: Pat
     assert left == [b"b"]
     with closing(sqlite3.connect(tmp_path / "cache.db")) as own:
         assert own.execute("SELECT value FROM Settings WHERE key = 'count'").fetchone() == (0,)
+
+
+def test_a_row_that_is_there_already_is_found_however_the_transaction_began(tmp_path: Path) -> None:
+    store, other = BlobStore(tmp_path, "process"), BlobStore(tmp_path, "process")
+    tries: list[bool] = []
+
+    def theirs() -> None:
+        other.set(b"a", b"theirs")
+
+    def ours() -> None:
+        tries.append(store.add(b"a", b"ours") is None)
+        store.add(b"b", b"ours")
+
+    def twice() -> None:
+        store.add(b"c", b"ours")
+        store.set(b"c", b"again")
+
+    other.write(theirs)
+    store.write(ours)
+    store.write(twice)
+    found = {key: row.value for key, row in other.rows(below(b""))}
+    store.close()
+    other.close()
+
+    assert found == {b"a": b"theirs", b"b": b"ours", b"c": b"again"}
+    assert tries == [False, True]
+
+
+@pytest.mark.parametrize("count", [0, 1, 8, 9, 40])
+def test_so_many_new_rows_are_all_there_and_the_mark_is_theirs(tmp_path: Path, count: int) -> None:
+    store = BlobStore(tmp_path, "process")
+    before = mark(str(tmp_path / "cache.db"))
+
+    def work() -> None:
+        for number in range(count):
+            store.add(b"%d" % number, b"x" * number)
+
+    store.write(work)
+    store.close()
+
+    assert mark(str(tmp_path / "cache.db")) - before == count
+    again = BlobStore(tmp_path, "process")
+    assert {key: len(row.value) for key, row in again.rows(below(b""))} == {b"%d" % n: n for n in range(count)}
+    again.close()
