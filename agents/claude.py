@@ -18,6 +18,7 @@ from pathlib import Path
 from posixpath import normpath
 from typing import TYPE_CHECKING, Any, cast
 
+from stretto.agents.claude_gate import FLAGS, Gate
 from stretto.agents.claude_stream import RETURN, ApiError, Stream
 from stretto.agents.claude_tally import Tally
 from stretto.agents.data import BadOutcome
@@ -140,7 +141,7 @@ class ClaudeRunner:
 
     async def _run(self, brief: Brief, surroundings: Surroundings) -> Outcome:
         stream = Stream(surroundings.progress)
-        tally = Tally(stream, surroundings.account)
+        tally = Tally(stream, surroundings.account, gated=surroundings.account.limited)
         await tally.begin()
         most = brief.budget.output_tokens or OUTPUT_TOKENS * brief.budget.tasks
         done = await self._watched(stream, tally, brief, surroundings, most)
@@ -163,11 +164,20 @@ class ClaudeRunner:
         """How the client ended; None if it was ended for what it said."""
         broken: list[Exception] = []
 
+        def fail(error: Exception) -> None:
+            tally.stop() if isinstance(error, Capped) else broken.append(error)
+            work.cancel()
+
+        said = encodable(prompt(brief))
+        gate = Gate(stream, around.account, said, fail) if around.account.limited else None
+
         def take(line: str) -> None:
             try:
                 around.hear(line)
                 stream.take(line)
                 tally.look()
+                if gate:
+                    gate.heard(line)
             except Exception as error:  # noqa: BLE001 - raised again, where somebody hears it
                 broken.append(error)
             if broken or tally.stopped or stream.refused or (stream.output_tokens >= most and not stream.returned):
@@ -175,13 +185,14 @@ class ClaudeRunner:
 
         work = asyncio.ensure_future(
             self._execute(
-                self._argv(brief),
+                [*self._argv(brief), *(FLAGS if gate else ())],
                 cwd=Path(brief.cwd),
                 env=environment(os.environ, around.environment),
-                stdin=encodable(prompt(brief)).encode(),
+                stdin=b"" if gate else said.encode(),
                 timeout=brief.budget.seconds,
                 limit_bytes=_KEPT_BYTES,
                 on_stdout_line=take,
+                on_stdin=gate.opened if gate else None,
             )
         )
         done = None
@@ -191,6 +202,9 @@ class ClaudeRunner:
             task = asyncio.current_task()
             if task and task.cancelling():
                 raise
+        finally:
+            if gate:
+                await gate.close()
         if broken:
             raise broken[0]
         return done

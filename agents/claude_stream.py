@@ -43,14 +43,18 @@ class Stream:
         """When the usage limit that was met is over, in seconds since the epoch."""
         self.messages = 0
         """How many are complete."""
+        self.turn = 0
+        """Which message is spoken, or was last, from 1."""
+        self.completed = 0
+        """The last one that is complete."""
         self.model = ""
         """The one that speaks."""
         self._progress = progress
-        self._turn = 0
         self._message = ""
         self._counted: dict[str, dict[str, int]] = {}
         self._calls: dict[str, tuple[str, str]] = {}
         self._asked: list[str] = []
+        self._begun: list[str] = []  # the same, as they begin: before the message is complete in any case
 
     def take(self, line: str) -> None:
         """Read one line."""
@@ -94,9 +98,14 @@ class Stream:
         return sum(name != RETURN for name, _ in self._calls.values())
 
     @property
+    def uses(self) -> int:
+        """How many tools the last message calls, the one that returns its result aside."""
+        return sum(name != RETURN for name in self._begun)
+
+    @property
     def returned(self) -> bool:
         """Whether the session is over, or its last message returns a result."""
-        return self.result is not None or RETURN in self._asked
+        return self.result is not None or RETURN in (*self._begun, *self._asked)
 
     def _system(self, event: _Facts) -> None:
         if event.get("subtype") == "init":
@@ -121,15 +130,19 @@ class Stream:
             self._message = _text(message.get("id"))
             self._speaks(_text(message.get("model")))
             self._count(self._message, message)
-            self._turn += 1
-            self._asked = []
+            self.turn += 1
+            self._asked, self._begun = [], []
+        if event.get("type") == "content_block_start":
+            block = _facts(event.get("content_block"))
+            self._begun += [_text(block.get("name"))] if block.get("type") == "tool_use" else []
         if event.get("type") == "message_delta":
             self._count(self._message, event)
             self.messages += 1
+            self.completed = self.turn
             counts = self._counted[self._message]
-            self._progress("turn", {"turn": self._turn, "tools": self._asked})
+            self._progress("turn", {"turn": self.turn, "tools": self._asked})
             read, wrote = sum(counts.get(name, 0) for name in _INPUT), counts.get("output_tokens", 0)
-            self._progress("usage", {"turn": self._turn, "input_tokens": read, "output_tokens": wrote})
+            self._progress("usage", {"turn": self.turn, "input_tokens": read, "output_tokens": wrote})
 
     def _speaks(self, model: str) -> None:
         same = model.startswith(self.model) or self.model.startswith(model)  # one may come with its date
@@ -153,7 +166,7 @@ class Stream:
         self.error = None  # whatever it was, it has passed
         for block in _blocks(message):
             if block.get("type") == "text" and (said := _text(block.get("text"))):
-                self._progress("text", {"turn": self._turn, "text": said[:2000]})
+                self._progress("text", {"turn": self.turn, "text": said[:2000]})
             if block.get("type") == "tool_use":
                 name = _text(block.get("name"))
                 self._asked.append(name)
@@ -165,7 +178,7 @@ class Stream:
                 name, about = self._calls.get(_text(block.get("tool_use_id")), ("", ""))
                 wrong = block.get("is_error") is True
                 error = {"error": _said(block.get("content"))[:300]} if wrong else {}
-                self._progress("tool", {"turn": self._turn, "name": name, "ok": not wrong, "about": about, **error})
+                self._progress("tool", {"turn": self.turn, "name": name, "ok": not wrong, "about": about, **error})
 
 
 def _facts(value: object) -> _Facts:

@@ -25,12 +25,24 @@ class Finished(NamedTuple):
     seconds: float
 
 
+class Stdin(Protocol):
+    """A program's standard input, as it is written to while the program runs."""
+
+    def write(self, data: bytes) -> None:
+        """Write more; nothing happens when it is closed."""
+        ...
+
+    def finish(self) -> None:
+        """Close it when all is written."""
+        ...
+
+
 class Execute(Protocol):
     """Start a program, without a shell, and wait for it.
 
     `env` is the whole environment. After `timeout` seconds the program's process group is ended. Of each output
     stream `limit_bytes` are kept, and `truncated` says that there was more. `on_stdout_line` is given every line of
-    stdout as it comes.
+    stdout as it comes. `on_stdin` is given its input, which stays open until it is finished.
     """
 
     async def __call__(  # noqa: D102 - the class tells it
@@ -43,4 +55,5 @@ class Execute(Protocol):
         timeout: float | None = None,  # noqa: ASYNC109 - the program's limit, which ends its group too
         limit_bytes: int = 1_000_000,
         on_stdout_line: Callable[[str], None] | None = None,
+        on_stdin: Callable[[Stdin], None] | None = None,
     ) -> Finished: ...

@@ -22,6 +22,8 @@ UNKNOWN: Final = Want(None, None, 0)
 """A call of which nobody can say what it will use."""
 COUNTS: Final = frozenset({"tokens", "usd"})
 """What a runner counts that does not say what it counts: what its agents tell when they are done."""
+CALLS: Final = frozenset({"tokens", "usd", "tool_calls"})
+"""The caps for which something is set aside before each call."""
 NOTHING: Final = Usage(input_tokens=0, output_tokens=0, cost_usd=0.0)
 _LOOK_SECONDS = 0.5
 GRACE_SECONDS: Final = 60.0
@@ -38,6 +40,11 @@ class Account(Protocol):
     @property
     def priced(self) -> bool:
         """Whether it matters while it runs what its calls cost."""
+        ...
+
+    @property
+    def limited(self) -> bool:
+        """Whether a call may have to wait for room."""
         ...
 
     async def reserve(self, want: Want) -> None:
@@ -73,6 +80,7 @@ class Free:
     """The account of an attempt whose use nobody limits or keeps."""
 
     priced = False
+    limited = False
 
     async def reserve(self, want: Want) -> None:
         """Nothing to wait for."""
@@ -192,6 +200,11 @@ class Charged:
     def priced(self) -> bool:
         """See `Account`."""
         return "usd" in self._meter.capped
+
+    @property
+    def limited(self) -> bool:
+        """See `Account`."""
+        return not self._meter.capped.isdisjoint(CALLS)
 
     async def reserve(self, want: Want) -> None:
         """See `Account.reserve`."""

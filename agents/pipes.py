@@ -51,10 +51,13 @@ class Reader:
 
 
 class Writer:
-    """Writes data to one end on the event loop, then closes it. That nobody reads to the end is no error."""
+    """Writes data to one end on the event loop, then closes it; with `more` it stays open until `finish`.
 
-    def __init__(self, end: End, data: bytes) -> None:
-        self._end, self._rest = end, memoryview(data)
+    That nobody reads to the end is no error.
+    """
+
+    def __init__(self, end: End, data: bytes, *, more: bool = False) -> None:
+        self._end, self._rest, self._more = end, memoryview(data), more
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         os.set_blocking(end.fileno(), False)
@@ -66,7 +69,25 @@ class Writer:
         except BlockingIOError:
             return
         except OSError:
-            self._rest = self._rest[:0]
+            self._rest, self._more = self._rest[:0], False
+        if not self._rest:
+            self._written()
+
+    def _written(self) -> None:
+        if self._more:
+            self._loop.remove_writer(self._end.fileno())
+        else:
+            self.close()
+
+    def write(self, data: bytes) -> None:
+        """Write more, if it is still open."""
+        if self._more and not self.closed.done():
+            self._rest = memoryview(bytes(self._rest) + data)
+            self._loop.add_writer(self._end.fileno(), self._writable)
+
+    def finish(self) -> None:
+        """Nothing more is to be written: close it when all is."""
+        self._more = False
         if not self._rest:
             self.close()
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from stretto.agents.execute import Finished
+from stretto.agents.execute import Finished, Stdin
 from stretto.agents.pipes import End, Kept, Lines, Reader, Writer
 from stretto.state.errors import BadInput, PermanentError, StrettoError, TransientError
 
@@ -54,6 +54,7 @@ async def run(
     limit_bytes: int = 1_000_000,
     on_stdout_line: Callable[[str], None] | None = None,
     on_stderr_line: Callable[[str], None] | None = None,
+    on_stdin: Callable[[Stdin], None] | None = None,
     limits: Limits | None = None,
     on_start: Callable[[Interrupt], None] | None = None,
 ) -> Finished:
@@ -74,6 +75,7 @@ async def run(
         on_stdout_line: Called in the event loop with each line of stdout as it comes, 32 MiB of it at most. It must not
             raise.
         on_stderr_line: The same for stderr, 64 KiB at most.
+        on_stdin: Called once, with what writes more to its stdin behind `stdin`, until it is finished.
         limits: Resource limits.
         on_start: Called once, with what interrupts the program (SIGINT, to it alone) each time it is called; when the
             program has ended that does nothing.
@@ -90,15 +92,19 @@ async def run(
     report, stdout, stderr = bytearray(), Kept(limit_bytes), Kept(limit_bytes)
     lines = Lines(on_stdout_line, _LONGEST_LINE), Lines(on_stderr_line)
     ended = Reader(control, report.extend)
+    written = Writer(cast("End", process.stdin), stdin, more=on_stdin is not None)
     streams = (
-        Writer(cast("End", process.stdin), stdin),
+        written,
         Reader(cast("End", process.stdout), stdout.add, lines[0].add),
         Reader(cast("End", process.stderr), stderr.add, lines[1].add),
     )
     in_time = False
     try:
+        if on_stdin:
+            on_stdin(written)
         in_time = bool((await asyncio.wait({ended.closed}, timeout=timeout))[0])
     finally:
+        written.finish()
         await _end(process, control, ended, report, streams)
     for open_line in lines:
         open_line.flush()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from stretto.agents.execute import Finished
+from stretto.agents.execute import Finished, Stdin
 from stretto.agents.process import Interrupt, Limits, run
 from stretto.state.errors import BadInput, PermanentError
 
@@ -391,3 +391,46 @@ def test_a_program_that_does_not_expect_it_is_ended_by_an_interrupt() -> None:
     done = asyncio.run(interrupted("sh", "-c", "echo up >&2; exec sleep 30", times=1))
 
     assert (done.exit_code, done.timed_out) == (-signal.SIGINT, False)
+
+
+def test_a_program_is_answered_while_it_runs_and_told_when_there_is_no_more(tmp_path: Path) -> None:
+    body = "import sys\nfor line in sys.stdin:\n    print(line.strip() + '!', flush=True)\nprint('end')"
+    inputs: list[Stdin] = []
+    heard: list[str] = []
+
+    def answer(line: str) -> None:
+        heard.append(line)
+        if line == "one!":
+            inputs[0].write(b"two\n")
+        if line == "two!":
+            inputs[0].write(b"three")
+            inputs[0].finish()
+            inputs[0].write(b"never")
+
+    done = asyncio.run(
+        run(
+            [sys.executable, "-c", body],
+            cwd=tmp_path,
+            env={},
+            stdin=b"one\n",
+            timeout=30,
+            on_stdout_line=answer,
+            on_stdin=inputs.append,
+        )
+    )
+
+    assert heard == ["one!", "two!", "three!", "end"]
+    assert (done.exit_code, done.timed_out) == (0, False)
+
+
+def test_a_program_that_ends_with_its_input_still_open_leaves_nothing(tmp_path: Path) -> None:
+    inputs: list[Stdin] = []
+
+    done = asyncio.run(
+        run([sys.executable, "-c", "print(1)"], cwd=tmp_path, env={}, timeout=30, on_stdin=inputs.append)
+    )
+    inputs[0].write(b"too late")
+    inputs[0].finish()
+
+    assert done.stdout == b"1\n"
+    assert done.seconds < 20

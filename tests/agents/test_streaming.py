@@ -56,6 +56,7 @@ class Ledger:
     """An account without a limit, which keeps what is done with it."""
 
     priced = True
+    limited = True
 
     def __init__(self) -> None:
         self.done: list[Want | Usage | str] = []

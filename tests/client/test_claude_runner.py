@@ -426,3 +426,61 @@ def test_at_a_cap_the_client_makes_no_call_but_the_one_in_flight(
     assert 2 <= len(api.requests) <= 3
     assert spent.against(name) >= caps[name]
     assert spent.input_tokens > 0
+
+
+@pytest.mark.parametrize("name", ["tokens", "usd", "tool_calls"])
+def test_clients_at_once_go_beyond_a_cap_by_one_call_at_most(user: Claude, api: Api, tmp_path: Path, name: str) -> None:
+    """Each waits before its tools, and so before its next call, until there is room beside the others."""
+    same = {"input_tokens": 1000, "output_tokens": 100}
+    api.on(lambda _: True, lambda _: Reply([call("Read", file_path=str(user.project / "app.py"))], usage=same))
+    cap, one = {"tokens": (7_000.0, 1_100), "usd": (0.02, 0.003), "tool_calls": (5.0, 0)}[name]
+    with Log.open(tmp_path / "store") as log:
+        with log.write() as tx:
+            tx.create_workflow("w", kind="x", description="", spec={}, runner="claude")
+        fence = lease.acquire(log, "w")
+        with log.write(fence) as tx:
+            purse.begin(tx, "w", {name: cap}, log.now())
+        meter = Meter(log, fence, lambda _: None)
+        tasks = [brief(user).model_copy(update={"idempotency_key": f"w/p/T{n}#1"}) for n in range(3)]
+        with log.write(fence) as tx:
+            for task in tasks:
+                meter.open(tx, task.idempotency_key)
+        runner = parse_runner("claude:claude-sonnet-5", project=user.project)
+
+        async def main() -> list[Outcome | BaseException]:
+            around = [Surroundings(account=meter.account(task.idempotency_key)) for task in tasks]
+            work = (runner.run(task, there) for task, there in zip(tasks, around, strict=True))
+            return await asyncio.gather(*work, return_exceptions=True)
+
+        ends = asyncio.run(main())
+
+        spent = purse.read(log.database, "w").total
+    assert [type(end) for end in ends] == [Capped] * 3
+    assert cap <= spent.against(name) <= cap + one + 1e-9
+    assert spent.input_tokens == 1000 * len(api.requests)
+    assert spent.uncounted_tokens == 0
+
+
+def test_under_a_cap_that_is_far_a_client_works_as_without(user: Claude, api: Api, tmp_path: Path) -> None:
+    look = reply(call("Read", file_path=str(user.project / "app.py")), call("Grep", pattern="answer"), output_tokens=7)
+    script(api, look, edit(user), finish())
+    with Log.open(tmp_path / "store") as log:
+        with log.write() as tx:
+            tx.create_workflow("w", kind="x", description="", spec={}, runner="claude")
+        fence = lease.acquire(log, "w")
+        with log.write(fence) as tx:
+            purse.begin(tx, "w", {"tokens": 1e9, "tool_calls": 100.0}, log.now())
+        meter = Meter(log, fence, lambda _: None)
+        task = brief(user)
+        with log.write(fence) as tx:
+            meter.open(tx, task.idempotency_key)
+        around = Surroundings(account=meter.account(task.idempotency_key))
+
+        outcome = asyncio.run(parse_runner("claude", project=user.project).run(task, around))
+
+        spent = purse.read(log.database, "w").total
+    assert (outcome.status, outcome.summary) == ("completed", "It is 42 now.")
+    assert (user.project / "app.py").read_text("utf-8") == "answer = 42\n"
+    assert spent.tool_calls == 3
+    assert spent.uncounted_usd == 0
+    assert (spent.input_tokens, spent.output_tokens) == (outcome.usage.input_tokens, outcome.usage.output_tokens)
