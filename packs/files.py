@@ -93,8 +93,8 @@ def sized(path: str, size: int) -> None:
 
 
 def digests(files: Files) -> dict[str, str]:
-    """The SHA-256 of every file but the signature."""
-    return {path: hashlib.sha256(content).hexdigest() for path, content in sorted(files.items()) if path != SIGNATURE}
+    """The SHA-256 of every file."""
+    return {path: hashlib.sha256(content).hexdigest() for path, content in sorted(files.items())}
 
 
 def _in_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
