@@ -36,7 +36,7 @@ VERB_HELP = {
         "recorded runs: make them, replay them, look into them",
     ),
     "pack": (
-        "pack new|lint|build|add|remove|update|list|show",
+        "pack new|lint|test|build|add|remove|update|list|show",
         "what a team shares: commands, agents, templates",
     ),
     "line": ("line '/COMMAND …' | -", "run one raw slash line, given or from stdin"),
@@ -131,6 +131,9 @@ Examples:
     "pack": """\
   new NAME                 a folder NAME with one working command, its template and a scenario
   lint FOLDER|FILE         everything that is wrong with a pack. Exit 1 if anything is
+  test FOLDER|FILE|NAME    verify its scenarios and replay its cassettes, with the pack installed in a project of their
+                           own. Exit 1 if a file does not hold
+    --keep                 leave the project of the cassettes there: a place to record more of them in
   build FOLDER [-o FILE]   one archive of it, the same bytes wherever it is built; --force writes over a file
   add SOURCE…              install packs in this project: shown first, and only if you agree. SOURCE is a folder, a
                            FILE.tar.gz, git+URL@TAG[#FOLDER] or python:DISTRIBUTION
@@ -145,6 +148,7 @@ Examples:
 Examples:
   stretto pack new team
   stretto pack lint team
+  stretto pack test team
   stretto pack add git+https://example.org/packs.git@v1.2.0#team
   stretto pack add --frozen
   stretto team:hello Parser""",

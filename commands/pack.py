@@ -1,4 +1,4 @@
-"""`stretto pack`: what a team shares. New, lint, build, add, remove, update, list, show, and more."""
+"""`stretto pack`: what a team shares. New, lint, test, build, add, remove, update, list, show, and more."""
 
 import os
 import sys
@@ -26,6 +26,7 @@ Operation = Callable[[App, list[str], SimpleNamespace], Reply]
 FLAGS: dict[str, tuple[str, ...]] = {
     "new": (),
     "lint": (),
+    "test": ("keep",),
     "build": ("output", "force"),
     "add": ("yes", "frozen"),
     "remove": (),
@@ -37,6 +38,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
 _WORDS = {
     "new": (1, 1),
     "lint": (1, 1),
+    "test": (1, 1),
     "build": (1, 1),
     "add": (0, 20),
     "remove": (1, 1),
@@ -47,6 +49,7 @@ _WORDS = {
 _USES = {
     "new": "new NAME",
     "lint": "lint FOLDER|FILE",
+    "test": "test FOLDER|FILE|NAME [--keep]",
     "build": "build FOLDER [-o FILE]",
     "add": "add SOURCE… [--yes] | add --frozen",
     "remove": "remove NAME",
@@ -141,6 +144,13 @@ def _lint(app: App, words: list[str], args: SimpleNamespace) -> Reply:
         lines = [f"{some(len(problems), 'problem')} in {words[0]}:", *(f"  {problem}" for problem in problems)]
         return Reply("pack", "\n".join(lines), facts, operation="lint", exit_code=1)
     return Reply("pack", f"{words[0]}: {some(len(files), 'file')}, nothing wrong.", facts, operation="lint")
+
+
+def _test(app: App, words: list[str], args: SimpleNamespace) -> Reply:
+    from stretto.commands.pack_testing import tested
+
+    files, _ = read_pack(app, words[0])
+    return tested(app, files, project=find_project(app.project), version=version(), keep=args.keep)
 
 
 def _build(app: App, words: list[str], args: SimpleNamespace) -> Reply:
@@ -324,6 +334,7 @@ def _signer(name: str, files: "Files", before: "Locked | None") -> tuple[str, st
 _OPERATIONS: dict[str, Operation] = {
     "new": _new,
     "lint": _lint,
+    "test": _test,
     "build": _build,
     "add": _add,
     "remove": _remove,

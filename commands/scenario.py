@@ -14,7 +14,7 @@ from stretto.commands.reply import Reply
 from stretto.commands.scenario_checks import Checked, check
 from stretto.commands.scenario_compare import Compared, compare
 from stretto.commands.scenario_document import Bullet, Example, Step
-from stretto.commands.scenario_ground import Ground, make
+from stretto.commands.scenario_ground import Ground, bare, make
 from stretto.commands.scenario_lines import CREATIONS, starts
 from stretto.commands.scenario_script import template_of
 from stretto.commands.scenario_trouble import troubling
@@ -70,15 +70,17 @@ def run_example(
     rules: Rules,
     note: Callable[[str], None],
     heard: Callable[[Reply], object] = lambda _: None,
+    furnish: Callable[[Path], None] = bare,
 ) -> Ran:
     """Run an example in an empty folder, which becomes its project.
 
     `note` is told of each line before it runs, `heard` of every reply, those to the workers' commands too.
+    `furnish` is given the folder first.
 
     Raises:
         StrettoError: The project cannot be made.
     """
-    ground = make(root, example)
+    ground = make(root, example, furnish)
     scenario = _Scenario(ground, heard)
     done: list[Done] = []
     for step in example.steps:

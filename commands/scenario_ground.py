@@ -4,7 +4,7 @@ import asyncio
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -71,13 +71,31 @@ class Ground(NamedTuple):
     templates: Mapping[int, str]
 
 
-def make(root: Path, example: Example) -> Ground:
+def bare(root: Path) -> None:
+    """Leave nothing there."""
+    del root
+
+
+def make_shop(root: Path) -> None:
+    """Make the project alone: one commit, and our own Python for its tests.
+
+    Raises:
+        StrettoError: git refused.
+    """
+    asyncio.run(commit(root, _PROJECT))
+    give_python(root)
+
+
+def make(root: Path, example: Example, furnish: Callable[[Path], None] = bare) -> Ground:
     """Make the project of an example in an empty folder, with the plans it takes for granted, its store and its pool.
+
+    `furnish` is given the folder first, before a line is read: what it leaves there may give the lines their meaning.
 
     Raises:
         StrettoError: git refused.
     """
     root.mkdir(parents=True, exist_ok=True)
+    furnish(root)
     script, trouble = Script(example, root), Trouble(example)
     templates = own_templates(script, trouble)
     granted = {**dict(prepared_plans(script)), **{t.path: t.text for t in templates.values()}, **dict(_targets(script))}

@@ -1,5 +1,6 @@
 """A scratch copy of a project: its last commit, in a repository of its own that knows nothing of the other."""
 
+import shutil
 from pathlib import Path
 
 from stretto.agents.git import Git
@@ -7,13 +8,14 @@ from stretto.agents.repository import open_repository
 from stretto.commands.app import App
 from stretto.state.errors import BadInput, StrettoError
 
+_PACKS = ".stretto/packs"
 _ENVIRONMENTS = (".venv", "venv", "node_modules")
 
 
 async def copy(app: App, root: Path) -> Path:
     """Copy the project of `app` to the empty folder `root`; return the project's folder in it.
 
-    What its tests need and git ignores, such as `.venv`, is linked to, not copied.
+    What its tests need and git ignores, such as `.venv`, is linked to, not copied; its packs are copied.
 
     Raises:
         BadInput: It has no commit.
@@ -41,6 +43,8 @@ async def copy(app: App, root: Path) -> Path:
         for name in _ENVIRONMENTS:
             if (top / name).is_dir() and not (there / name).exists():
                 (there / name).symlink_to((top / name).resolve())
+    if (repository.project / _PACKS).is_dir() and not (project / _PACKS).exists():
+        shutil.copytree(repository.project / _PACKS, project / _PACKS, symlinks=True)
     return project
 
 

@@ -57,7 +57,9 @@ _FORMS = {
         optional=True,
         rest="files",
     ),
-    "pack": Form(("operation",), {"output": TEXT, **_all("yes frozen force", SWITCH)}, optional=True, rest="packs"),
+    "pack": Form(
+        ("operation",), {"output": TEXT, **_all("yes frozen force keep", SWITCH)}, optional=True, rest="packs"
+    ),
 }
 
 

@@ -13,13 +13,24 @@ from stretto.commands.reply import Reply
 from stretto.commands.scenario import Done, Ran, Rules, first_words, run_example
 from stretto.commands.scenario_compare import Compared, Key, counted
 from stretto.commands.scenario_document import Example, read_document
+from stretto.commands.scenario_ground import bare
 from stretto.state.errors import BadInput
 
 _WIDE = 76
 
 
-def verify(app: App, file: str, *, rules: Rules, only: str = "", keep: bool = False) -> Reply:
+def verify(
+    app: App,
+    file: str,
+    *,
+    rules: Rules,
+    only: str = "",
+    keep: bool = False,
+    furnish: Callable[[Path], None] = bare,
+) -> Reply:
     """Run the examples of a document, each on a ground of its own. Exit code 0 if all of it holds, else 1.
+
+    `furnish` is given the folder of each before anything is in it.
 
     Raises:
         BadInput: The file is no document, or no example of it is meant by `only`.
@@ -31,7 +42,7 @@ def verify(app: App, file: str, *, rules: Rules, only: str = "", keep: bool = Fa
         if not keep:
             held.callback(shutil.rmtree, folder, ignore_errors=True)
         ran = [
-            run_example(example, folder / f"{number:02d}", rules, _noted(app, example))
+            run_example(example, folder / f"{number:02d}", rules, _noted(app, example), furnish=furnish)
             for number, example in enumerate(examples, 1)
         ]
     counts = _counts(ran)

@@ -65,7 +65,7 @@ phases:
 **Event Sequence**:
 ```
 WORKFLOW_CREATED:hello_001:setup:{{}}
-WORKFLOW_COMPLETED:hello_001:completed:{{}}
+WORKFLOW_COMPLETED:hello_001:finalization:{{}}
 ```
 
 **Expected Results**:
