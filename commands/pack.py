@@ -135,10 +135,10 @@ def _new(app: App, words: list[str], args: SimpleNamespace) -> Reply:
 
 def _lint(app: App, words: list[str], args: SimpleNamespace) -> Reply:
     del args
-    from stretto.packs.pack import checked
+    from stretto.packs.vetting import looked_at
 
     files, _ = read_pack(app, words[0])
-    _, problems = checked(files, version())
+    _, problems = looked_at(files, version())
     facts = {"pack": words[0], "problems": [problem._asdict() for problem in problems]}
     if problems:
         lines = [f"{some(len(problems), 'problem')} in {words[0]}:", *(f"  {problem}" for problem in problems)]
@@ -213,6 +213,7 @@ def _brought(app: App, sources: Sequence[str], *, yes: bool, operation: str) -> 
     from stretto.commands.cli import VERBS
     from stretto.packs.adding import current
     from stretto.packs.collisions import notes
+    from stretto.packs.signers import remember
 
     project, adder = _adder(app)
     before = current(project)
@@ -225,6 +226,8 @@ def _brought(app: App, sources: Sequence[str], *, yes: bool, operation: str) -> 
     if not yes:
         _ask(text)
     adder.install(new, before)
+    for offer in new:
+        remember(offer.pack.name, offer.pack.signer or None)
     after = {**before, **{offer.pack.name: offer.pack for offer in new}}
     ours = {*COMMANDS, *VERBS}
     told = [note for offer in new for note in notes(offer.pack, after, ours)]
@@ -321,14 +324,22 @@ def _adder(app: App) -> "tuple[Path, Adder]":
 
 def _look(files: "Files") -> "Sequence[Problem]":
     """What is to be shown of a pack before it is agreed to."""
-    del files
-    return ()
+    from stretto.packs.scanning import shown
+
+    return shown(files)
 
 
 def _signer(name: str, files: "Files", before: "Locked | None") -> tuple[str, str]:
-    """Who signed a pack, and what to say of it."""
-    del name, files, before
-    return "", ""
+    """Who signed a pack, and what to say of it.
+
+    Raises:
+        BadInput: The signature is not of these files, or of another signer than before.
+    """
+    from stretto.packs.signers import check_signer
+    from stretto.packs.signing import signer
+
+    found = signer(files)
+    return found or "", check_signer(name, found, before.signer if before else None)
 
 
 _OPERATIONS: dict[str, Operation] = {

@@ -15,6 +15,7 @@ from stretto.packs.lock import locked
 from stretto.packs.manifest import fits
 from stretto.packs.pack import Pack, Problem, sound
 from stretto.packs.sources import fetch
+from stretto.packs.vetting import vetted
 from stretto.state.errors import BadInput, StateConflict
 from stretto.state.pack_lock import LOCK, Locked, read_lock
 
@@ -67,7 +68,7 @@ class Adder:
 
     def _offer(self, source: str, before: Mapping[str, Locked]) -> Offer:
         fetched = fetch(self._project, source)
-        pack = sound(fetched.files, self._version)
+        pack = vetted(fetched.files, self._version)
         name = pack.manifest.name
         old = before.get(name)
         if old and origin(old.source) != origin(fetched.source):

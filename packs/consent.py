@@ -13,7 +13,7 @@ def told(pack: Pack, *, source: str, signer: str, shown: Sequence[Problem], befo
         f"{manifest.name} {manifest.version}: {manifest.description}",
         f"  licence    {manifest.license}",
         f"  source     {source}",
-        f"  signed by  {signer or 'nobody'}",
+        f"  signature  {signer}",
         f"  commands   {_listed(f'/{manifest.name}:{name}' for name in pack.commands)}",
         f"  agents     {_listed(f'{manifest.name}:{name}' for name in pack.agents)}",
         f"  templates  {_listed(f'{manifest.name}:{name}' for name in pack.templates)}",

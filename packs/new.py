@@ -14,7 +14,7 @@ license = "MIT"
 requires = ">={version}"
 
 [capabilities]
-tools = ["Read", "Grep", "Glob", "Bash"]
+tools = ["Read", "Grep", "Glob"]
 """,
     "README.md": """\
 # {name}

@@ -1,6 +1,6 @@
 """A pack in memory: its manifest, commands, agents and templates, and everything that is wrong with them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from stretto.agents.roles import Role, parse_role
@@ -76,15 +76,20 @@ def sound(files: Files, version: str) -> Pack:
     """
     pack, problems = checked(files, version)
     if pack is None or problems:
-        more = [f"… and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
-        lines = "\n".join(f"  {line}" for line in [*map(str, problems[:_SHOWN]), *more])
-        raise BadInput(
-            f"The pack is not sound, and nothing was changed:\n{lines}",
-            field="pack",
-            details={"problems": [one._asdict() for one in problems]},
-            next_steps=("stretto pack lint FOLDER",),
-        )
+        raise refuse(problems)
     return pack
+
+
+def refuse(problems: Sequence[Problem]) -> BadInput:
+    """The error for a pack with these problems: the first ones in words, all of them in `details`."""
+    more = [f"… and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+    lines = "\n".join(f"  {line}" for line in [*map(str, problems[:_SHOWN]), *more])
+    return BadInput(
+        f"The pack is not sound, and nothing was changed:\n{lines}",
+        field="pack",
+        details={"problems": [one._asdict() for one in problems]},
+        next_steps=("stretto pack lint FOLDER",),
+    )
 
 
 def _texts(files: Files, problems: list[Problem]) -> Iterator[tuple[str, str]]:
