@@ -21,6 +21,7 @@ from stretto.agents.tools import Result
 
 CWD = "<cwd>"
 _TAIL = 400
+_REMEMBERED = 64
 _VOLATILE = (
     (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE), "<uuid>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
@@ -39,16 +40,26 @@ class Normal:
 
     def __init__(self, cwd: str, redact: Callable[[str], str]) -> None:
         forms = sorted({os.path.realpath(cwd), cwd.rstrip("/")} - {"", "/"}, key=len, reverse=True)
-        self._cwd = re.compile(rf"(?:{'|'.join(map(re.escape, forms))})(?![\w-]|\.\w)") if forms else None
+        self._forms = forms
+        self._cwd = re.compile(rf"(?:{'|'.join(map(re.escape, forms))})(?![\w-]|\.\w)")
         self._redact = redact
+        self._stored: dict[str, str] = {}
 
     def portable(self, text: str) -> str:
-        """`text` as it may be stored: without the workspace's path, without secrets."""
-        return self._redact(self.placed(text))
+        """`text` as it may be stored: without the workspace's path, without secrets.
+
+        A turn holds most of its texts twice, once to be stored and once to be compared: the last ones are remembered.
+        """
+        known = self._stored.get(text)
+        if known is None:
+            if len(self._stored) >= _REMEMBERED:
+                self._stored.clear()
+            known = self._stored[text] = self._redact(self.placed(text))
+        return known
 
     def placed(self, text: str) -> str:
         """`text` without the workspace's path."""
-        return self._cwd.sub(CWD, text) if self._cwd else text
+        return self._cwd.sub(CWD, text) if any(form in text for form in self._forms) else text
 
     def portable_json(self, value: Any) -> Any:
         """A JSON value as it may be stored."""

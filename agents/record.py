@@ -34,7 +34,7 @@ class Recorder:
         self._header = header.model_copy(update={"task": self._redactor.text(header.task)})
         self._side = path.with_name(f"{path.name}.part")
         self._lock = threading.Lock()
-        self._turns: dict[tuple[str, int], Turn] = {}
+        self._lanes: dict[str, dict[int, Turn]] = {}
         for turn in self._of_this_workflow(self._side) or self._of_this_workflow(path):
             self._keep(turn)
         self._begun = False
@@ -61,7 +61,7 @@ class Recorder:
     def save(self) -> Cassette:
         """Write the cassette and return it; a workflow that was refused before its first turn leaves no file."""
         with self._lock:
-            if not self._turns:
+            if not self._lanes:
                 return self._cassette()
             cassette = self._cassette()
             save(self.path, cassette)
@@ -69,15 +69,15 @@ class Recorder:
         return cassette
 
     def _cassette(self) -> Cassette:
-        turns = tuple(sorted(self._turns.values(), key=lambda turn: turn.address))
+        turns = tuple(turn for _, lane in sorted(self._lanes.items()) for _, turn in sorted(lane.items()))
         redactions = sum(redactions_in(line_of(part)) for part in (self._header, *turns))
         return Cassette(self._header.model_copy(update={"redactions": redactions}), turns)
 
     def _keep(self, turn: Turn) -> None:
-        later = [address for address in self._turns if address[0] == turn.lane and address[1] > turn.turn]
-        for address in later:
-            del self._turns[address]
-        self._turns[turn.address] = turn
+        lane = self._lanes.setdefault(turn.lane, {})
+        for later in [number for number in lane if number > turn.turn]:
+            del lane[later]
+        lane[turn.turn] = turn
 
     def _of_this_workflow(self, path: Path) -> list[Turn]:
         """The turns in a file, as far as its lines are whole; none if they are of another workflow."""

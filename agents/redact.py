@@ -44,6 +44,7 @@ _MARKS: dict[str, tuple[str, ...]] = {
     "password-in-url": ("://",),
 }
 """What every secret of a kind holds one of: a text without any of them, the usual case, need not be searched."""
+_BY_MARK = tuple((mark, kind) for kind, marks in _MARKS.items() for mark in marks)
 _OWN_PATH = re.compile(
     r"(?<![\w.~/>-])/(?:(?:home|Users)/\w[\w.-]*/|root/|(?:private/)?var/folders/)[\w./-]*|\b[A-Za-z]:\\Users\\\w[^\s\"']*"
 )
@@ -72,17 +73,19 @@ class Redactor:
         values = {value for name, value in known.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST}
         # The longest first: one value may be the beginning of another.
         self._values = sorted(values, key=lambda value: (-len(value), value))
-        self._home = _home_pattern(known.get("HOME", ""))
+        self._home_forms = _home_forms(known.get("HOME", ""))
+        self._home = _home_pattern(self._home_forms)
         self._homes = _HOMES if everybody else ()
 
     def text(self, text: str) -> str:
         """`text` without secrets."""
         for value in self._values:
             text = text.replace(value, "<secret>")
-        for name, pattern in SECRETS.items():
-            if any(mark in text for mark in _MARKS[name]):
-                text = pattern.sub(f"<{name}>", text)
-        text = self._home.sub("<home>", text) if self._home else text
+        if marked := {kind for mark, kind in _BY_MARK if mark in text}:
+            for name, pattern in SECRETS.items():
+                text = pattern.sub(f"<{name}>", text) if name in marked else text
+        if any(form in text for form in self._home_forms):
+            text = self._home.sub("<home>", text)
         for pattern, name in self._homes:
             text = pattern.sub(name, text)
         return text
@@ -92,11 +95,14 @@ class Redactor:
         return _mapped_whole(value, self.text)
 
 
-def _home_pattern(home: str) -> re.Pattern[str] | None:
+def _home_forms(home: str) -> list[str]:
     home = home.rstrip("/")
     if len(home) < 2:
-        return None
-    forms = [home, home.replace("/", "-")] if home.count("/") > 1 else [home]
+        return []
+    return [home, home.replace("/", "-")] if home.count("/") > 1 else [home]
+
+
+def _home_pattern(forms: list[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, forms))})(?!\w|\.\w)")
 
 
@@ -107,7 +113,8 @@ def redactions_in(text: str) -> int:
 
 def secrets_in(text: str) -> list[str]:
     """The kinds of secrets that `text` seems to hold."""
-    return [name for name, pattern in SECRETS.items() if any(m in text for m in _MARKS[name]) and pattern.search(text)]
+    marked = {kind for mark, kind in _BY_MARK if mark in text}
+    return [name for name, pattern in SECRETS.items() if name in marked and pattern.search(text)]
 
 
 def paths_in(text: str) -> list[str]:
