@@ -13,7 +13,7 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 class Wrote:
-    """One file after one call. `before` is None where nothing was, or nobody knows what."""
+    """One file after one call. `before` is None where nothing was, or nobody knows what and no call has made it."""
 
     def __init__(self, path: str, before: str | None, after: str) -> None:
         self.path = path
@@ -28,6 +28,7 @@ class Shelf:
         self._folder = _slashes(folder).rstrip("/")
         self._tally = tally
         self._known: dict[str, str] = {}
+        self._made: dict[str, str] = {}
 
     def take(self, used: Used) -> Wrote | None:
         """What a call that came to a good end wrote; a reading one is learnt from."""
@@ -57,8 +58,10 @@ class Shelf:
             self._tally.skip("edit whose file is not in the recording" if after is None else "file that is too long")
             self._known.pop(path, None)
             return None
-        self._known[path] = after
-        return Wrote(path, before, after)
+        # Where nobody knows what was there, a replay has what it made last.
+        wrote = Wrote(path, self._made.get(path) if before is None else before, after)
+        self._known[path] = self._made[path] = after
+        return wrote
 
     def _before(self, path: str, told: Facts) -> str | None:
         for name in ("originalFile", "original_file"):

@@ -186,9 +186,10 @@ class _Maker:
         self._made: list[Turn] = []
 
     def all(self) -> list[Turn]:
-        """Of all conversations."""
+        """Of all conversations, in the order in which a replay holds them: what a file was before depends on it."""
         later = {talk.name for talk in self._begun.values()}
-        for talk in [*(t for n, t in self._lanes.items() if n not in later), *self._lanes.values()]:
+        lanes = [talk for _, talk in sorted(self._lanes.items())]
+        for talk in [*(talk for talk in lanes if talk.name not in later), *lanes]:
             self._hold(talk, 0)
         return self._made
 

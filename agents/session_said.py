@@ -50,6 +50,7 @@ class Heard:
         self.counts: dict[str, Facts] = {}
         self._uuids: set[str] = set()
         self._roots: dict[str, str] = {}
+        self._messages: dict[str, str] = {}
         self._message = ""
 
     def read(self, path: Path) -> None:
@@ -72,6 +73,7 @@ class Heard:
         for row in found:
             self.rows += 1
             self._general(row)
+            self._chained(row)
             for said in self._said(row, agent):
                 self.said.append(said)
 
@@ -147,6 +149,19 @@ class Heard:
         if row.get("isSidechain") is True or agent:
             if name := word(row.get("agentId")) or agent:
                 return "agent", name
-            uuid = word(row.get("uuid"))
-            return "chain", self._roots.setdefault(uuid, self._roots.get(word(row.get("parentUuid")), uuid))
+            return "chain", self._chain(row)
         return "main", word(row.get("sessionId")) or word(row.get("session_id"))
+
+    def _chained(self, row: Facts) -> None:
+        """A row of any type may stand between the rows of a chain, and be the parent of one."""
+        uuid, root = word(row.get("uuid")), self._roots.get(word(row.get("parentUuid")))
+        if uuid and root and word(row.get("type")) not in _KNOWN:
+            self._roots.setdefault(uuid, root)
+
+    def _chain(self, row: Facts) -> str:
+        """The chain of a row: its parent's, else that of its message, whose rows are of one conversation."""
+        uuid, message = word(row.get("uuid")), word(facts(row.get("message")).get("id"))
+        root = self._roots.get(word(row.get("parentUuid"))) or self._messages.get(message) or uuid
+        if message:
+            self._messages.setdefault(message, root)
+        return self._roots.setdefault(uuid, root)

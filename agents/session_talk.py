@@ -36,6 +36,12 @@ class Spoken:
     calls: list[Used] = field(default_factory=list[Used])
     usage: Facts = field(default_factory=dict[str, Any])
 
+    def count(self, usage: Facts) -> None:
+        """Take what a row says of the message's usage: it only grows, but rows need not stand in their order."""
+        for name, value in usage.items():
+            if (count := _count(value)) is not None:
+                self.usage[name] = max(count, self.usage.get(name, 0))
+
     def tokens(self) -> Tokens | None:
         """What the provider counted, each message once; None if it did not."""
         read = [_count(self.usage.get(name)) for name in _INPUT if name in self.usage]
@@ -94,7 +100,7 @@ class Talks:
         spoken = self._spoken(talk, word(message.get("id")))
         spoken.model = word(message.get("model")) or spoken.model
         spoken.stop = word(message.get("stop_reason")) or spoken.stop
-        spoken.usage.update({k: v for k, v in facts(message.get("usage")).items() if _count(v) is not None})
+        spoken.count(facts(message.get("usage")))
         content = message.get("content")
         if isinstance(content, str):
             spoken.texts.append(content)
@@ -157,12 +163,13 @@ class Talks:
         used.told = said.result
 
     def _counted(self) -> None:
-        """What a stream said last of a message's usage stands for what it said first."""
+        """What a stream said of a message's usage in its pieces counts, too; of others that repeat it, nothing does."""
         for name, known in self._messages.items():
             first, *others = known.values()
             counts = self._heard.counts.get(name, {})
-            first.usage.update({k: v for k, v in counts.items() if _count(v) is not None})
+            first.count(counts)
             for other in others:
+                first.count(other.usage)
                 other.usage = {"input_tokens": 0, "output_tokens": 0}
 
     def _unanswered(self) -> None:

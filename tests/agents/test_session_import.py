@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +19,7 @@ from stretto.agents.session_import import Imported, import_files, import_lines
 from stretto.agents.session_rows import MOST_BYTES, Tally, rows
 from stretto.state.errors import BadInput
 from tests.agents.sessions import CWD, KEY, Session, call, rows_with_agent, stream, text, work
+from tests.agents.wild_sessions import Wild
 
 
 def brought(found: Sequence[Any]) -> Imported:
@@ -315,3 +317,67 @@ def test_every_recording_of_a_folder_imports_lints_clean_and_is_held(tmp_path: P
         (tmp_path / str(n)).mkdir()
         done = hold(made.cassette, tmp_path / str(n), "strict")
         assert (done.misses, done.turns) == ([], len(made.cassette.turns)), path
+
+
+def test_usage_is_the_highest_count_of_a_message_in_whatever_order_its_rows_stand() -> None:
+    s = Session()
+    s.human("Do it")
+    s.model("m1", text("a"), wrote=40)
+    s.model("m1", text("b"), wrote=3)
+    assert brought(s.rows).output_tokens == 40
+
+
+def test_a_chain_of_parents_goes_through_rows_that_say_nothing() -> None:
+    main, _ = rows_with_agent("inline")
+    at = next(n for n, row in enumerate(main) if row["isSidechain"])
+    between = {"type": "system", "subtype": "x", "uuid": "between", "parentUuid": main[at]["uuid"], "isSidechain": True}
+    main.insert(at + 1, between)
+    main[at + 2]["parentUuid"] = "between"
+    assert [t.lane for t in brought(main).cassette.turns] == ["agent/Explore-1"] * 2 + ["main"] * 2
+
+
+def test_a_file_is_made_again_after_an_edit_that_the_recording_does_not_show_as_a_whole(tmp_path: Path) -> None:
+    s = Session()
+    s.model("m1", call("c1", "Write", file_path="a.py", content="one\n"))
+    s.result("c1", "ok")
+    s.model("m2", call("c2", "Edit", file_path="a.py", old_string="what a shell wrote", new_string="x"))
+    s.result("c2", "ok")
+    s.model("m3", call("c3", "Write", file_path="a.py", content="two\n"))
+    s.result("c3", "ok")
+    made = brought(s.rows)
+    assert made.skipped == {"edit whose file is not in the recording": 1}
+    assert hold(made.cassette, tmp_path, "strict").misses == []
+    assert (tmp_path / "a.py").read_text() == "two\n"
+
+
+def imports(seed: int, folder: Path) -> None:
+    """A recording of every sort: imported, nothing counted twice or lost, clean, and held."""
+    wild = Wild(seed)
+    made = import_files([wild.write(folder)])
+
+    assert (made.input_tokens, made.output_tokens) == tuple(map(sum, zip(*wild.tokens.values(), strict=True))), seed
+    assert made.uncounted == 0
+    assert {what: made.skipped.get(what, 0) for what in wild.odd} == dict(wild.odd), seed
+    save(folder / "c.jsonl", made.cassette)
+    assert lint_file(folder / "c.jsonl") == [], seed
+    assert load(folder / "c.jsonl") == made.cassette
+    (folder / "there").mkdir()
+    done = hold(made.cassette, folder / "there", "strict")
+    assert (done.misses, done.turns) == ([], len(made.cassette.turns)), seed
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32))
+def test_a_recording_of_every_shape_that_is_known_imports_and_is_held(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    imports(seed, tmp_path_factory.mktemp("wild"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_thousand_recordings_of_every_shape_do(tmp_path: Path) -> None:
+    for seed in range(1000):
+        (tmp_path / str(seed)).mkdir()
+        imports(seed, tmp_path / str(seed))
+        shutil.rmtree(tmp_path / str(seed))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.agents.sessions import KEY, work
+from tests.agents.wild_sessions import Wild
 from tests.commands.door import Project
 from tests.commands.host import ADD, Host, orders_of
 
@@ -170,6 +171,15 @@ def test_a_session_is_imported_with_a_report_and_replayed(project: Project) -> N
     assert (Path(ran["kept"]) / "new" / "b.py").exists()
     assert project.run("cassette", "replay", "c.jsonl", "--hash").out == f"{ran['hash']}\n"
     assert project.run("orchestrate", "Add a greeting", "--runner=replay:c.jsonl").code == 2
+
+
+@pytest.mark.parametrize("seed", [3, 11, 48, 111])
+def test_a_recording_of_any_shape_is_imported_lints_clean_and_replays(project: Project, seed: int) -> None:
+    path = Wild(seed).write(project.root.with_name("wild"))
+    imported = project.run("cassette", "import", str(path), "-o", "c.jsonl", "--json")
+    lint = project.run("cassette", "lint", "c.jsonl")
+    replayed = project.run("cassette", "replay", "c.jsonl", "--strict")
+    assert (imported.code, lint.code, replayed.code) == (0, 0, 0), imported.out + lint.out + replayed.out
 
 
 BAD = [
