@@ -104,7 +104,6 @@ async def run(
             on_stdin(written)
         in_time = bool((await asyncio.wait({ended.closed}, timeout=timeout))[0])
     finally:
-        written.finish()
         await _end(process, control, ended, report, streams)
     for open_line in lines:
         open_line.flush()
@@ -199,6 +198,9 @@ async def _end(
     if "pid" in told and "exit" not in told:  # somebody killed the guardian
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(told["pid"][0], signal.SIGKILL)
+    for stream in streams:
+        if isinstance(stream, Writer):
+            stream.finish()  # not before: a program that waits for an answer would go on without one
     # Nobody is left to write, so what comes is what lies in the pipes: unless somebody could not be killed.
     cancelled |= await _outlast([stream.closed for stream in streams], timeout=1)
     for stream in streams:

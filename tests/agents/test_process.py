@@ -434,3 +434,30 @@ def test_a_program_that_ends_with_its_input_still_open_leaves_nothing(tmp_path: 
 
     assert done.stdout == b"1\n"
     assert done.seconds < 20
+
+
+def test_a_program_that_is_ended_does_not_see_its_input_end_first(tmp_path: Path) -> None:
+    """It waits for an answer; the end of its input would be one, and it would go on for as long as it lives."""
+    body = "import sys\nprint('asks', flush=True)\nsys.stdin.read()\nopen('went_on', 'w').close()"
+
+    async def main() -> None:
+        asks = asyncio.Event()
+        work = asyncio.ensure_future(
+            run(
+                [sys.executable, "-c", body],
+                cwd=tmp_path,
+                env={},
+                timeout=30,
+                on_stdout_line=lambda _: asks.set(),
+                on_stdin=lambda _: None,
+            )
+        )
+        await asyncio.wait_for(asks.wait(), 30)
+        work.cancel()
+        await asyncio.wait([work])
+        assert work.cancelled()
+
+    for _ in range(5):
+        asyncio.run(main())
+
+    assert not (tmp_path / "went_on").exists()
