@@ -6,12 +6,13 @@ in `template_model.py`. Values are put in after the file was parsed and are neve
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from stretto.agents.roles import parse_role
 from stretto.graph import holes
 from stretto.graph.analyze import Analysis
 from stretto.graph.complexity import Complexity
@@ -75,7 +76,14 @@ def load_template(name: str, project: Path | None) -> Template:
         )
     if name in built_in or project is None:
         return parse_template((_BUILT_IN / f"{name}.yaml").read_text("utf-8"), name=name, where=f"{name}.yaml")
-    return parse_template(_read(name, project), name=name, where=f".stretto/templates/{name}.yaml")
+    where = f".stretto/templates/{name}.yaml"
+    own_one = parse_template(_read(name, project), name=name, where=where)
+    if agents := [task.agent for phase in own_one.phases for task in phase.tasks if task.agent]:
+        raise BadInput(
+            f"{where} names the agent {agents[0]!r}: only a template of a pack has agents, those of its pack.",
+            field="agent",
+        )
+    return own_one
 
 
 def _of_pack(name: str, project: Path) -> Template:
@@ -89,8 +97,25 @@ def _of_pack(name: str, project: Path) -> Template:
             field="template",
             allowed=known,
         )
-    text = pack_text(str(find_project(project)), packs[pack], f"templates/{short}.yaml")
-    return parse_template(text, name=short, where=f"{pack}: templates/{short}.yaml").model_copy(update={"name": name})
+    top, where = str(find_project(project)), f"templates/{short}.yaml"
+    template = parse_template(pack_text(top, packs[pack], where), name=short, where=f"{pack}: {where}")
+
+    def told(agent: str) -> str:
+        return parse_role(agent, pack_text(top, packs[pack], f"agents/{agent}.md")).prompt
+
+    return Template.model_validate({**with_agents(template, told).model_dump(), "name": name})
+
+
+def with_agents(template: Template, told: Callable[[str], str]) -> Template:
+    """The template with what its agents are told in front of their prompts: so it stays what it was for a resume."""
+
+    def led(task: TemplateTask) -> TemplateTask:
+        if not task.agent:
+            return task
+        return task.model_copy(update={"prompt": f"{told(task.agent)}\n\n{task.prompt}", "agent": ""})
+
+    phases = tuple(phase.model_copy(update={"tasks": tuple(map(led, phase.tasks))}) for phase in template.phases)
+    return template.model_copy(update={"phases": phases})
 
 
 def _pack_names(project: Path | None) -> list[str]:

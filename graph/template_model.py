@@ -3,7 +3,7 @@
     name, description
     variables: [{name, type: string|array|boolean, required, default, at_least}]
     phases:    [{name, kind, after, tasks: […]}]
-    tasks:     [{id, title, role, prompt, reads, writes, depends_on, checks, for_each, when}]
+    tasks:     [{id, title, role, agent, prompt, reads, writes, depends_on, checks, for_each, when}]
 
 `{{name}}` in a title, a prompt, a path, a check or a default stands for a variable; there are no expressions.
 `{{description}}` and `{{subject}}` (its first sentence, cut to fit a title) are always there. `for_each: NAME` makes a
@@ -45,11 +45,15 @@ class Variable(Frozen):
 
 
 class TemplateTask(Frozen):
-    """A task with holes. Its id becomes `id-1`, `id-2` … under `for_each`."""
+    """A task with holes. Its id becomes `id-1`, `id-2` … under `for_each`.
+
+    `agent` names one of the pack that the template is of: what its file says stands before the prompt.
+    """
 
     id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")
     title: str
     role: RoleName
+    agent: str = Field(default="", pattern=r"^([a-z][a-z0-9-]{0,39})?$")
     prompt: str
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from stretto.agents.roles import Role, parse_role
+from stretto.agents.roles import TOOLS, Role, load_role, parse_role
 from stretto.graph.template_model import Template, parse_template
 from stretto.packs.files import Files
 from stretto.packs.manifest import MANIFEST, Manifest, fits, parse_manifest
@@ -115,6 +115,25 @@ def _linked(pack: Pack) -> Iterator[Problem]:
             yield Problem(path, 0, f"a command has either a `template` or a handler commands/{name}.py")
         elif page.template and f"templates/{page.template}.yaml" not in pack.files:
             yield Problem(path, 0, f"template: there is no {page.template!r} in the pack; it has: {known}")
+    yield from _led(pack)
     for name in pack.handlers:
         if name not in pack.commands:
             yield Problem(f"commands/{name}.py", 0, f"is a handler of no command: there is no commands/{name}.md")
+
+
+def _led(pack: Pack) -> Iterator[Problem]:
+    """Agents that a template names and that are not there, or have other tools than the role in which they work."""
+    for name, template in pack.templates.items():
+        for task in (task for phase in template.phases for task in phase.tasks if task.agent):
+            path, agent = f"templates/{name}.yaml", pack.agents.get(task.agent)
+            if agent is None:
+                known = ", ".join(pack.agents) or "none"
+                yield Problem(
+                    path, 0, f"task {task.id!r}: there is no agent {task.agent!r} in the pack; it has: {known}"
+                )
+            elif set(agent.tools) != set(load_role(task.role).tools):
+                tools = ", ".join(word for word, tool in TOOLS.items() if tool in load_role(task.role).tools)
+                yield Problem(f"agents/{task.agent}.md", 0, f"tools: a {task.role} has {tools}, no more and no less")
+    for name, agent in pack.agents.items():
+        if "{{" in agent.prompt:
+            yield Problem(f"agents/{name}.md", 0, "holds '{{', which a template would take for a place to fill in")

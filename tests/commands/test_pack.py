@@ -165,6 +165,44 @@ def test_list_and_show_tell_what_there_is(project: Project, team: Path) -> None:
     assert "team:hello" in str(found)
 
 
+AGENT = """\
+---
+name: historian
+description: Reads how things came to be.
+tools: Read, Grep, Glob
+---
+You are the historian. Look at the log first.
+"""
+
+
+def test_an_agent_of_a_pack_is_told_what_its_file_says_and_stays_so_for_a_resume(project: Project, team: Path) -> None:
+    (team / "agents").mkdir()
+    (team / "agents" / "historian.md").write_text(AGENT)
+    change(
+        team / "templates" / "hello.yaml",
+        "        role: researcher\n",
+        "        role: researcher\n        agent: historian\n",
+    )
+    assert project.run("pack", "add", "../team", "--yes").code == 0
+    assert project.work("team:hello", "the parser").code == 0
+    (told, other) = sorted(brief["prompt"] for brief in project.briefs() if brief["role"] == "researcher")
+    assert all("You are the historian." in prompt for prompt in (told, other))
+    change(team / "agents" / "historian.md", "Read, Grep, Glob", "Read")
+    refused(project, "pack", "update", "--yes", told="tools: a researcher has Read, Grep, Glob, no more and no less")
+    (team / "agents" / "historian.md").unlink()
+    refused(project, "pack", "update", "--yes", told="there is no agent 'historian' in the pack")
+
+
+def test_a_template_of_the_project_has_no_agents(project: Project, team: Path) -> None:
+    text = (
+        (team / "templates" / "hello.yaml")
+        .read_text("utf-8")
+        .replace("role: researcher", "role: researcher\n        agent: x")
+    )
+    project.write({".stretto/templates/hello.yaml": text})
+    refused(project, "orchestrate", "x", "--template=hello", "--dry-run", told="only a template of a pack has agents")
+
+
 # ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
