@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from stretto.commands.amounts import some
 from stretto.commands.app import App
 from stretto.commands.coordinating import Desk, default_capacity, reading, workflow_named, writing
 from stretto.commands.fields import Fields
@@ -10,9 +11,11 @@ from stretto.commands.invocation import Invocation
 from stretto.commands.reply import Reply
 from stretto.commands.resource_changing import changed
 from stretto.graph import admission, agent_score, coordination, redistributing
-from stretto.graph.agent_score import Scored
+from stretto.graph.agent_score import Record, Scored
 from stretto.state import allocation, pool
 from stretto.state.errors import BadInput
+from stretto.state.log import Log
+from stretto.state.pool import Agent
 from stretto.state.rows import WorkflowRow
 
 STRATEGIES = ("score", "least_loaded")
@@ -103,24 +106,35 @@ def redistribute(invocation: Invocation, app: App) -> Reply:
 def monitor_pool(invocation: Invocation, app: App) -> Reply:
     """`[ID] monitor-pool`: every agent, who has it, its tasks, how it did; with an id, those of one workflow."""
     Fields(invocation.json[0] if invocation.json else {}).close()
+    limits = default_capacity(app)
+    log = Log.find(app.state)
+    if log is None and not invocation.ids:
+        return _pool(pool.everybody([], round(limits["agents"])), {}, limits["agents"], invocation.operation)
     with reading(app) as log:
-        tx = log.glance()
-        row = coordination.row_of(tx, invocation.ids[0]) if invocation.ids else None
+        row = coordination.row_of(log.glance(), invocation.ids[0]) if invocation.ids else None
         known = agent_score.records(log.events())
-        agents = [one for one in pool.agents(log.database) if row is None or one.workflow_id == row.id]
-        most = admission.capacity(log.database, default_capacity(app))["agents"]
+        rows = pool.agents(log.database)
+        most = admission.capacity(log.database, limits)["agents"]
+    if row:
+        its = [one for one in rows if one.workflow_id == row.id]
+        return _pool(its, known, most, invocation.operation, row.id)
+    failed = sum(one.state == "failed" for one in rows)
+    return _pool(pool.everybody(rows, round(most) + failed), known, most, invocation.operation)
+
+
+def _pool(
+    agents: Sequence[Agent], known: Mapping[str, Record], most: float, operation: str, workflow: str = ""
+) -> Reply:
     found = [agent_score.scored(one, (), known) for one in agents]
     states = [one.state for one in agents]
-    counts: Mapping[str, int] = {state: states.count(state) for state in ("busy", "failed")}
-    named = "" if row is None else f" of {row.id}"
-    lines = [
-        f"{len(found)} agents{named} have a row; {counts['busy']} busy, {counts['failed']} failed; room for {most:g}"
-    ]
+    counts: Mapping[str, int] = {state: states.count(state) for state in ("busy", "idle", "failed")}
+    named = f" of {workflow}" if workflow else ""
+    told = ", ".join(f"{count} {state}" for state, count in counts.items())
+    lines = [f"{some(len(found), 'agent')}{named}: {told}; room for {most:g} at work"]
     lines += [f"  {_line(one)}" for one in found]
     result = {"max": most, **counts, "agents": [{**one.agent._asdict(), **_row(one)} for one in found]}
     steps = ("stretto resource-manager status agents",)
-    name = row.id if row else ""
-    return Reply("coordination-hub", "\n".join(lines), result, invocation.operation, name, next_steps=steps)
+    return Reply("coordination-hub", "\n".join(lines), result, operation, workflow, next_steps=steps)
 
 
 def _line(one: Scored) -> str:

@@ -40,7 +40,10 @@ def partial_restore(invocation: Invocation, app: App) -> Reply:
 
 
 def emergency_restore(invocation: Invocation, app: App) -> Reply:
-    """`ID`: back to the newest checkpoint that is sound; those that are not are passed over, and named."""
+    """`ID`: back to the newest checkpoint that is sound; those that are not are passed over, and named.
+
+    The copies that restores make of what was there before them do not count.
+    """
     fields = body(invocation)
     fields.always("use_latest_valid_checkpoint")
     if fields.flag("skip_validation"):
@@ -50,7 +53,8 @@ def emergency_restore(invocation: Invocation, app: App) -> Reply:
         raise BadInput("The newest that is sound is taken; to choose one: restore.", field="checkpoint_id")
     row, _ = found(invocation, app)
     with looking(app) as desk:
-        known = points.points(desk.tx.database, row)
+        # what a restore kept of the time before it is what somebody wanted to leave
+        known = [one for one in points.points(desk.tx.database, row) if one.kind != "before_restore"]
     damaged: list[str] = []
     for one in reversed(known):
         if not (why := problem(app, one)):

@@ -14,7 +14,7 @@ from stretto.graph.resource_settings import resource_settings
 from stretto.state.allocation import holds, in_use
 from stretto.state.errors import BadInput
 from stretto.state.log import Log, stamp
-from stretto.state.pool import Agent
+from stretto.state.pool import Agent, everybody
 from stretto.state.units import said_seconds, seconds
 from stretto.state.usage import measure
 
@@ -115,12 +115,7 @@ def _waits(log: Log, limits: dict[str, float], now: float) -> list[tuple[Any, ad
 
 
 def _agents(rows: Sequence[Agent], size: int) -> list[dict[str, Any]]:
-    """The agents by id; those that nobody was ever given have no row yet, and are idle."""
-    known = {one.agent_id: one for one in rows}
-    for number in range(1, size + 1):
-        name = f"agent_{number:03d}"
-        known.setdefault(name, Agent(name, "", "idle", "", "", ""))
-    return [known[name]._asdict() for name in sorted(known)]
+    return [one._asdict() for one in everybody(rows, size)]
 
 
 def _utilisation(log: Log, agents: float, now: float, window: float | None, *, explain: bool) -> dict[str, Any]:

@@ -34,6 +34,15 @@ def agents(database: Database) -> list[Agent]:
     return [Agent._make(row) for row in database.read("pool", "ORDER BY agent_id")]
 
 
+def everybody(rows: Sequence[Agent], size: int) -> list[Agent]:
+    """`size` agents and those that have a row, by id: whom nobody was ever given has none yet, and is idle."""
+    known = {one.agent_id: one for one in rows}
+    for number in range(1, size + 1):
+        name = f"agent_{number:03d}"
+        known.setdefault(name, Agent(name, "", "idle", "", "", ""))
+    return [known[name] for name in sorted(known)]
+
+
 def fill(tx: Transaction, size: int) -> list[Agent]:
     """All agents, after there are `size` of them: `agent_001` and so on. Writes no event: nobody has them yet."""
     known = {one.agent_id: one for one in agents(tx.database)}

@@ -99,6 +99,13 @@ def test_the_pool_tells_who_has_an_agent_and_how_it_did(shop: Project) -> None:
     assert second["reliability"] is None  # nobody has seen it at work: unknown, not a half
 
 
+def test_the_pool_is_told_of_where_nobody_has_worked_yet(project: Project) -> None:
+    ran = project.run("coordination-hub", "monitor-pool")
+    assert ran.code == 0
+    assert ran.out.startswith("4 agents: 0 busy, 4 idle, 0 failed; room for 4 at work\n  agent_001  no role  idle")
+    assert not project.store.exists()
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

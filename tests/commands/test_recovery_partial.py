@@ -108,6 +108,14 @@ def test_in_an_emergency_the_newest_sound_checkpoint_is_taken_and_the_others_are
     assert [name.split()[0] for name in reply.result["passed_over"]] == [kept.id]
 
 
+def test_in_an_emergency_what_a_restore_kept_of_the_time_before_it_is_not_taken(shop: Clocked) -> None:
+    recover(shop, "emergency-restore", "shop_001")
+    recover(shop, "emergency-restore", "shop_001")
+
+    assert shop.told("CHECKPOINT_RESTORED")["name"] == "here"
+    assert contents(shop) == THEN
+
+
 def test_in_an_emergency_nothing_unsound_is_restored(shop: Clocked) -> None:
     with pytest.raises(BadInput):
         recover(shop, "emergency-restore", "shop_001", skip_validation=True)
