@@ -41,10 +41,11 @@ class Header(Grown):
     """What a cassette is of. `aliases` are other wordings of its task; `workflow` the workflow that was recorded.
 
     `redactions` counts the values that were taken out of the file. `command` and `options` are the command that was
-    recorded, as far as a replay must give them again.
+    recorded, as far as a replay must give them again; `arguments` are its words and JSON, of a command that has others
+    than the task.
     """
 
-    LATER = frozenset({"command", "options"})
+    LATER = frozenset({"command", "options", "arguments"})
 
     cassette: Literal[1] = VERSION
     origin: Origin = "recorded"
@@ -57,6 +58,7 @@ class Header(Grown):
     redactions: int = Field(default=0, ge=0)
     command: str = ""
     options: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
 
 class Prints(Frozen):

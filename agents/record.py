@@ -31,7 +31,10 @@ class Recorder:
     def __init__(self, path: Path, header: Header, redactor: Redactor | None = None) -> None:
         self.path = path
         self._redactor = redactor or Redactor()
-        self._header = header.model_copy(update={"task": self._redactor.text(header.task)})
+        clean = self._redactor.text
+        said = {"task": clean(header.task), "options": tuple(map(clean, header.options))}
+        said["arguments"] = tuple(map(clean, header.arguments))
+        self._header = header.model_copy(update=said)
         self._side = path.with_name(f"{path.name}.part")
         self._lock = threading.Lock()
         self._lanes: dict[str, dict[int, Turn]] = {}

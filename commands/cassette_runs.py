@@ -27,6 +27,9 @@ from stretto.state.log_hash import log_hash
 from stretto.state.view import fold
 
 _SHOWN = 60
+REPLAYABLE = ("orchestrate", "report", "plan", "implement", "debug", "document", "subagents")
+"""The commands that run agents in a workflow of their own."""
+_OF_A_WORKFLOW = ("--workflow-context", "--continue-from")
 _PASSED_ON = ("template", "attempts", "max_agents")
 
 
@@ -83,23 +86,41 @@ def replay(app: App, path: Path, task: str, args: SimpleNamespace) -> Reply:
 
 
 def _invocation(cassette: Cassette, task: str, app: App) -> Invocation:
-    """The command that was recorded, in the wording that is asked for."""
+    """The command that was recorded; /orchestrate in the wording that is asked for.
+
+    Raises:
+        BadInput: It is none that a replay can give again, or one of a workflow that the scratch copy does not have.
+    """
     header = cassette.header
-    if header.command not in ("", "orchestrate"):
-        raise BadInput(
-            f"This cassette is of /{header.command}, and `cassette replay` runs /orchestrate alone.",
-            field="cassette",
-            next_steps=(f"stretto {header.command} … --runner replay:FILE",),
-        )
-    options = header.options or ((f"--template={header.template}",) if header.template else ())
-    return parse_argv(["orchestrate", *options, "--", task or header.task], project=app.folder)
+    command = header.command or "orchestrate"
+    if command not in REPLAYABLE:
+        raise _not_here(f"is of /{command}, which `cassette replay` does not run", command)
+    if named := [flag for flag in header.options if flag.partition("=")[0] in _OF_A_WORKFLOW]:
+        raise _not_here(f"was made for a workflow of another store ({', '.join(named)})", command)
+    if command == "orchestrate":
+        options = header.options or ((f"--template={header.template}",) if header.template else ())
+        return parse_argv(["orchestrate", *options, "--", task or header.task], project=app.folder)
+    if not header.arguments:
+        raise _not_here(f"of /{command} does not tell what that was given", command)
+    return parse_argv([command, *header.options, "--", *header.arguments], project=app.folder)
+
+
+def _not_here(why: str, command: str) -> BadInput:
+    return BadInput(
+        f"This cassette {why}.",
+        field="cassette",
+        allowed=[f"/{name}" for name in REPLAYABLE],
+        next_steps=(f"stretto {command} … --runner replay:FILE",),
+    )
 
 
 def _replayed(app: App, runner: ReplayRunner, invocation: Invocation, folder: Path) -> Replayed:
+    from stretto.commands.cli import handle
+
     heard = _Heard(runner)
     project = asyncio.run(copy(app, folder / "project"))
     there = App(str(project), str(folder / "store"), json=app.json, agents=lambda: heard)
-    done = orchestrate.handle(invocation, there)
+    done = handle(invocation, there)
     with reading(there) as log:
         events = list(log.events(done.workflow_id))
     tasks = sum(task.state == "completed" for task in fold(events).tasks.values())

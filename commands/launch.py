@@ -1,6 +1,7 @@
 """Launch: what every command that runs agents does with its spec, and how a result becomes a reply."""
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Callable, Coroutine
@@ -111,7 +112,7 @@ def recorder(text: str, app: App, invocation: Invocation, spec: Spec) -> "Record
         template=spec.template,
         workflow=spec.workflow_id,
         recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    ).model_copy(update={"command": invocation.command, "options": _options(invocation)})
+    ).model_copy(update=replayable(invocation))
     from stretto.agents.record import Recorder
 
     path = _writable(str(invocation.flags["record"]))
@@ -136,6 +137,13 @@ _OF_ONE_RUN = frozenset(
         *("resume", "approve", "reject"),
     }
 )
+
+
+def replayable(invocation: Invocation) -> dict[str, object]:
+    """What a replay gives again of a command. Of /orchestrate that is the task, which may have several wordings."""
+    given = [*(word.text for word in invocation.words), *(json.dumps(one, sort_keys=True) for one in invocation.json)]
+    arguments = () if invocation.command == "orchestrate" else tuple(given)
+    return {"command": invocation.command, "options": _options(invocation), "arguments": arguments}
 
 
 def _options(invocation: Invocation) -> tuple[str, ...]:

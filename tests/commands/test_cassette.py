@@ -10,6 +10,7 @@ from tests.agents.sessions import KEY, work
 from tests.agents.wild_sessions import Wild
 from tests.commands.door import Project
 from tests.commands.host import ADD, Host, orders_of
+from tests.commands.test_development_commands import PLAN
 
 TASK = "Compare caches"
 LANES = ["analysis/synthesis#1", *(f"research/topic-{n}#1" for n in (1, 2, 3))]
@@ -180,6 +181,58 @@ def test_a_recording_of_any_shape_is_imported_lints_clean_and_replays(project: P
     lint = project.run("cassette", "lint", "c.jsonl")
     replayed = project.run("cassette", "replay", "c.jsonl", "--strict")
     assert (imported.code, lint.code, replayed.code) == (0, 0, 0), imported.out + lint.out + replayed.out
+
+
+OTHERS = {
+    "report": ["How adding works"],
+    "plan": ["Arithmetic", "specs/reports/001_a.md"],
+    "implement": ["specs/plans/001_arithmetic.md"],
+    "debug": ["mul adds", "--attempts=2"],
+    "document": ["Arithmetic", "docs"],
+    "subagents": ['{"phase": "research", "name": "Look"}', '[{"command": "/report", "topic": "Add"}]'],
+}
+
+
+@pytest.mark.parametrize("command", OTHERS)
+def test_every_command_that_runs_agents_is_recorded_and_replayed(project: Project, command: str) -> None:
+    project.agent({"documenter": {"files": {"docs/calc.md": "# calc\n"}}, "debugger": {}})
+    before = project.commit({"specs/reports/001_a.md": "# A report\n", "specs/plans/001_arithmetic.md": PLAN})
+    ran = project.work(command, *OTHERS[command], "--record=c.jsonl")
+    recorded = project.root / "c.jsonl"
+    if not recorded.exists():
+        pytest.fail(ran.out + ran.err)
+    project.git("reset", "--hard", "-q", before)
+
+    again = project.run("cassette", "replay", "c.jsonl", "--strict", "--json")
+
+    assert again.code == 0, again.out
+    assert again.json["result"]["drift"] == []
+    header = json.loads(recorded.read_text("utf-8").splitlines()[0])
+    assert header["command"] == command
+    assert header.get("options") == (["--attempts=2"] if command == "debug" else None)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"command": "mystery"}, "is of /mystery, which `cassette replay` does not run"),
+        ({"arguments": []}, "of /report does not tell what that was given"),
+        ({"options": ["--workflow-context=w_9"]}, "for a workflow of another store (--workflow-context=w_9)"),
+    ],
+)
+def test_a_command_that_cannot_be_given_again_is_refused_by_name(
+    project: Project, change: dict[str, object], message: str
+) -> None:
+    assert project.work("report", "How adding works", "--record=c.jsonl").code == 0
+    place = project.root / "c.jsonl"
+    head, rest = place.read_text("utf-8").split("\n", 1)
+    place.write_text(json.dumps({**json.loads(head), **change}) + "\n" + rest, "utf-8")
+
+    ran = project.run("cassette", "replay", "c.jsonl", "--json")
+
+    assert ran.code == 2
+    assert message in ran.json["error"]["message"]
+    assert set(ran.json["error"]["details"]["allowed"]) == {f"/{name}" for name in ("orchestrate", *OTHERS)}
 
 
 BAD = [
