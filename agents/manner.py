@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from stretto.agents.adapter import JSON, SCHEMA, refuses_tools
+from stretto.agents.retry import OutOfPatience
 from stretto.state.errors import PermanentError
 
-_NOT_SO: Final = frozenset({400, 422, None})
-"""What providers answer to a request whose form they do not take; None where one says it without a status."""
+_NOT_SO: Final = frozenset({400, 422})
+"""What providers answer to a request whose form they do not take."""
 _STRICT = re.compile(
     r"\bstrict\b|\bschemas?\b|input_schema|json_schema|response_format|additionalProperties|\bgrammar\b", re.IGNORECASE
 )
@@ -31,15 +32,16 @@ class Manner(NamedTuple):
 
     def after(self, error: PermanentError) -> "Manner | None":
         """The manner in which to ask again after a refusal; None if it was not the manner that was refused."""
-        if error.details.get("status") not in _NOT_SO:
+        if isinstance(error, OutOfPatience):
             return None
-        if self.strict and not self.adapter and _STRICT.search(error.message):
+        form = error.details.get("status") in _NOT_SO
+        if form and self.strict and not self.adapter and _STRICT.search(error.message):
             return self._replace(strict=False)
-        if self.adapter == SCHEMA and _STRICT.search(error.message):
+        if not self.adapter and refuses_tools(error):  # a gateway says so with 404
             return self._replace(adapter=JSON)
-        if not self.adapter and refuses_tools(error):
+        if form and self.adapter == SCHEMA and _STRICT.search(error.message):
             return self._replace(adapter=JSON)
-        if self.stream and _STREAM.search(error.message):
+        if form and self.stream and _STREAM.search(error.message):
             return self._replace(stream=False)
         return None
 

@@ -262,8 +262,9 @@ def test_a_provider_that_does_not_stream_this_model_is_asked_for_whole_answers(
     assert [facts["stream"] for kind, facts in told if kind == "adapter"] == [False]
 
 
+@pytest.mark.parametrize("how", ["cut", "short", "breaks"])
 def test_a_model_that_breaks_off_again_and_again_is_followed_by_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     for name in ("anthropic", "openai"):
         pytest.importorskip(f"langchain_{name}")
@@ -274,7 +275,7 @@ def test_a_model_that_breaks_off_again_and_again_is_followed_by_the_next(
         now[0] += seconds
 
     patience = Patience(1200, clock=lambda: now[0], sleep=sleep, jitter=lambda: 1.0)
-    broken = Slow(anthropic_text("word " * 40), cut=4)
+    broken = Slow(anthropic_text("word " * 40), **{how: 4})
     asked: list[dict[str, Any]] = []
     other: list[dict[str, Any]] = []
     ledger = Ledger()
@@ -289,6 +290,7 @@ def test_a_model_that_breaks_off_again_and_again_is_followed_by_the_next(
 
     assert outcome.status == "completed", outcome.error
     assert 60 <= now[0] <= 180
+    assert all(request["stream"] for request in asked)
     (change,) = [facts for kind, facts in told if kind == "fallback"]
     assert (change["old"], change["new"]) == ("anthropic/claude-sonnet-5", "openai/gpt-5")
     lost = [one for one in ledger.done if isinstance(one, Usage)][:-1]
