@@ -37,6 +37,7 @@ STARTERS = {
     "agents/guardian.py": {"os.fork", "os.execvp"},
     "agents/process.py": {"subprocess.Popen"},
     "commands/hook_dry.py": {"subprocess.run"},
+    "packs/confine.py": {"os.execv"},  # becomes the handler that it confined; agents/process.py starts it
     "state/process.py": {"subprocess.run"},
     "state/tracked.py": {"subprocess.run"},
 }
