@@ -198,6 +198,7 @@ def _frozen(app: App, words: list[str]) -> Reply:
 
 def _update(app: App, words: list[str], args: SimpleNamespace) -> Reply:
     from stretto.packs.adding import current
+    from stretto.packs.tags import is_tagged
     from stretto.state.pack_lock import installed
 
     project = find_project(app.project)
@@ -205,10 +206,12 @@ def _update(app: App, words: list[str], args: SimpleNamespace) -> Reply:
     named = [installed(str(project), word) for word in words] if words else list(packs.values())
     if not named:
         return Reply("pack", "There are no packs in this project.", {"packs": []}, operation="update")
-    return _brought(app, [pack.source for pack in named], yes=args.yes, operation="update")
+    newest = [pack.name for pack in named if is_tagged(pack.source)]
+    sources = [pack.source for pack in named if pack.name not in newest]
+    return _brought(app, sources, newest, yes=args.yes, operation="update")
 
 
-def _brought(app: App, sources: Sequence[str], *, yes: bool, operation: str) -> Reply:
+def _brought(app: App, sources: Sequence[str], newest: Sequence[str] = (), *, yes: bool, operation: str) -> Reply:
     """Offer, ask, install."""
     from stretto.commands.cli import VERBS
     from stretto.packs.adding import current
@@ -217,10 +220,11 @@ def _brought(app: App, sources: Sequence[str], *, yes: bool, operation: str) -> 
 
     project, adder = _adder(app)
     before = current(project)
-    offers = adder.offers(sources, before)
+    offers = adder.offers(sources, before, newest)
     new = [offer for offer in offers if before.get(offer.pack.name) != offer.pack]
     if not new:
-        same = ", ".join(f"{offer.pack.name} {offer.pack.version}" for offer in offers)
+        named = [*(offer.pack for offer in offers), *(before[name] for name in newest)]
+        same = ", ".join(dict.fromkeys(f"{pack.name} {pack.version}" for pack in named))
         return Reply("pack", f"Nothing new: {same}.", {"packs": [], "changed": False}, operation=operation)
     text = "\n\n".join(offer.text for offer in new)
     if not yes:

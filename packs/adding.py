@@ -3,7 +3,7 @@
 Whoever adds is asked once for all that would change. Nothing of a pack runs before, or meanwhile.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +13,11 @@ from stretto.packs.files import Files
 from stretto.packs.install import changing, install, is_laid
 from stretto.packs.lock import locked
 from stretto.packs.manifest import fits
+from stretto.packs.options import Brought, Options
+from stretto.packs.origins import origin
 from stretto.packs.pack import Pack, Problem, sound
+from stretto.packs.resolution import resolved
 from stretto.packs.sources import fetch
-from stretto.packs.vetting import vetted
 from stretto.state.errors import BadInput, StateConflict
 from stretto.state.pack_lock import LOCK, Locked, read_lock
 
@@ -51,24 +53,23 @@ class Adder:
         self._look = look
         self._signer = signer
 
-    def offers(self, sources: Sequence[str], before: Mapping[str, Locked]) -> list[Offer]:
-        """What these sources would bring, in place of what is there `before`.
+    def offers(self, sources: Sequence[str], before: Mapping[str, Locked], newest: Collection[str] = ()) -> list[Offer]:
+        """What these sources would bring with all that it needs, in place of what is there `before`.
+
+        `newest` are the names of packs that are to be brought to the newest version that their repository has.
 
         Raises:
             BadInput: One of them is no sound pack, needs another Stretto or other packs, or its signer changed.
         """
-        found = [self._offer(source, before) for source in sources]
-        names = [offer.pack.name for offer in found]
-        if twice := {name for name in names if names.count(name) > 1}:
-            origins = " and ".join(offer.pack.source for offer in found if offer.pack.name in twice)
-            raise BadInput(f"Two of the packs are called {min(twice)!r}: {origins}.", field="SOURCE")
-        after = {**before, **{offer.pack.name: offer.pack for offer in found}}
-        agree(after)
+        options = Options(self._project, self._version, before, newest)
+        for source in sources:
+            options.give(source)
+        found = [self._offer(option.brought(), before) for option in resolved(options, before, newest)]
+        agree({**before, **{offer.pack.name: offer.pack for offer in found}})
         return found
 
-    def _offer(self, source: str, before: Mapping[str, Locked]) -> Offer:
-        fetched = fetch(self._project, source)
-        pack = vetted(fetched.files, self._version)
+    def _offer(self, brought: Brought, before: Mapping[str, Locked]) -> Offer:
+        fetched, pack = brought
         name = pack.manifest.name
         old = before.get(name)
         if old and origin(old.source) != origin(fetched.source):
@@ -130,15 +131,6 @@ class Adder:
 
 def _parsed(files: Files, version: str) -> Pack:
     return sound(files, version)
-
-
-def origin(source: str) -> str:
-    """A source without the version in it: an archive's number, a tag."""
-    if source.startswith("git+"):
-        head, _, path = source.partition("#")
-        base, at, ref = head.rpartition("@")
-        return f"{base if at and '/' not in ref and ':' not in ref else head}#{path}"
-    return str(Path(source).parent) if source.endswith((".tar.gz", ".tgz", ".zip")) else source
 
 
 def agree(packs: Mapping[str, Locked]) -> None:

@@ -21,6 +21,8 @@ def told(pack: Pack, *, source: str, signer: str, shown: Sequence[Problem], befo
     if pack.handlers:
         lines.append(f"  programs   {_listed(f'commands/{name}.py' for name in pack.handlers)}")
     lines.append(f"  scenarios  {sum(path.startswith('scenarios/') for path in pack.files)}")
+    needs = (f"{name} {each.version}" for name, each in manifest.dependencies.items())
+    lines += [f"  needs      {_listed(needs)}"] if manifest.dependencies else []
     lines += [f"  may        {line}" for line in capabilities(manifest.capabilities.model_dump())]
     if before:
         lines += ["", f"instead of {before.version}:", *(f"  {line}" for line in changes(before, pack))]

@@ -30,7 +30,7 @@ def locked(pack: Pack, *, source: str, commit: str, signer: str) -> Locked:
         requires=manifest.requires,
         license=manifest.license,
         description=manifest.description,
-        dependencies=dict(manifest.dependencies),
+        dependencies={name: needed.version for name, needed in manifest.dependencies.items()},
         capabilities=may,
     )
 

@@ -1,7 +1,7 @@
 """`pack.toml`: what a pack says of itself, and its reading.
 
     name, version, description, license, requires
-    [dependencies]   NAME = ">=1.2,<2"
+    [dependencies]   NAME = ">=1.2,<2", or NAME = {version = ">=1.2,<2", source = "git+URL"}
     [capabilities]   tools, commands, hosts, paths
 
 Versions are semantic ones (1.2.3, 1.3.0-rc.1), ranges are lists of bounds divided by commas; both are compared by
@@ -9,11 +9,11 @@ Versions are semantic ones (1.2.3, 1.3.0-rc.1), ranges are lists of bounds divid
 """
 
 import tomllib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from stretto.agents.paths import declared
 from stretto.agents.task import Frozen
@@ -22,7 +22,7 @@ from stretto.state.errors import BadInput
 MANIFEST = "pack.toml"
 NAME = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
 _LONGEST = 40
-_VERSION = r"^(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})(-(alpha|beta|rc)\.\d{1,5})?$"
+VERSION = r"^(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})(-(alpha|beta|rc)\.\d{1,5})?$"
 _RESERVED = ("stretto",)
 
 
@@ -62,15 +62,28 @@ class Capabilities(Frozen):
     paths: tuple[Annotated[str, AfterValidator(_writable)], ...] = ()
 
 
+class Dependency(Frozen):
+    """Which versions of another pack are needed, and where it comes from; empty for whatever is there."""
+
+    version: Range
+    source: str = Field(default="", max_length=300, pattern=r"^[^\s-][^\x00-\x1f]*$|^$")
+
+
+def _long_form(given: Any) -> Any:
+    return {"version": given} if isinstance(given, str) else given
+
+
 class Manifest(Frozen):
     """What `pack.toml` says. `requires` is the range of Stretto's versions, `dependencies` those of other packs'."""
 
     name: Annotated[Name, AfterValidator(_free)]
-    version: str = Field(pattern=_VERSION)
+    version: str = Field(pattern=VERSION)
     description: Sentence
     license: Sentence
     requires: Range
-    dependencies: dict[Name, Range] = Field(default_factory=dict, max_length=20)
+    dependencies: dict[Name, Annotated[Dependency, BeforeValidator(_long_form)]] = Field(
+        default_factory=dict, max_length=20
+    )
     capabilities: Capabilities = Capabilities()
 
 

@@ -22,7 +22,8 @@ from stretto.state.errors import BadInput
 FORMS = ("FOLDER", "FILE.tar.gz", "git+URL@TAG", "python:DISTRIBUTION")
 GROUP = "stretto.packs"
 """The entry points by which a distribution says that its package is a pack."""
-_TRANSPORTS = "file:git:http:https:ssh"
+ALLOWED = {"GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh"}
+"""What git may be asked for a pack by."""
 _REF, _SCP = re.compile(r"[\w][\w.-]{0,99}"), re.compile(r"[\w.-]+@[\w.-]+:")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -33,6 +34,14 @@ class Fetched(NamedTuple):
     files: Files
     source: str
     commit: str = ""
+
+
+class GitParts(NamedTuple):
+    """Where a repository is, the tag or commit that is wanted of it, and the folder in it; empty for none."""
+
+    url: str
+    ref: str
+    path: str
 
 
 def fetch(project: Path, source: str, commit: str = "") -> Fetched:
@@ -62,30 +71,43 @@ def _archive(place: Path, source: str) -> Files:
 
 
 def _from_git(project: Path, source: str, commit: str) -> Fetched:
+    parts = git_parts(source)
+    with tempfile.TemporaryDirectory(prefix="stretto-pack-") as folder:
+        wanted = commit or parts.ref or "HEAD"
+        url = located(project, parts.url)
+        files, pinned = asyncio.run(_cloned(Path(folder), url, wanted, parts.path, source))
+    return Fetched(files, source, pinned)
+
+
+def git_parts(source: str) -> GitParts:
+    """What a source of git is made of.
+
+    Raises:
+        BadInput: It is none.
+    """
     address, _, path = source.removeprefix("git+").partition("#")
     url, at, ref = address.rpartition("@")
     if not at or "/" in ref or ":" in ref:  # of a user at a host
         url, ref = address, ""
-    if not url or url.startswith("-") or not _REF.fullmatch(commit or ref or "HEAD") or ".." in path.split("/"):
+    if not url or url.startswith("-") or not _REF.fullmatch(ref or "HEAD") or ".." in path.split("/"):
         raise BadInput(
             f"{source!r} is no git source.", field="SOURCE", allowed=("git+URL", "git+URL@TAG", "git+URL@COMMIT#FOLDER")
         )
-    if "://" not in url and not _SCP.match(url):  # a path, seen from the project
-        url = str((project / Path(url).expanduser()).resolve())
-    with tempfile.TemporaryDirectory(prefix="stretto-pack-") as folder:
-        wanted = commit or ref or "HEAD"
-        files, pinned = asyncio.run(_cloned(Path(folder), url, wanted, path.strip("/"), source))
-    return Fetched(files, source, pinned)
+    return GitParts(url, ref, path.strip("/"))
+
+
+def located(project: Path, url: str) -> str:
+    """Where git finds it: a path is seen from the project."""
+    return url if "://" in url or _SCP.match(url) else str((project / Path(url).expanduser()).resolve())
 
 
 async def _cloned(folder: Path, url: str, ref: str, path: str, source: str) -> tuple[Files, str]:
     """The files as the repository holds them: nothing is checked out, so no filter and no hook of it runs."""
-    only = {"GIT_ALLOW_PROTOCOL": _TRANSPORTS}
     git = Git(folder)
     try:
-        await git.run("init", "-q", "--bare", "--template=", ".", env=only)
+        await git.run("init", "-q", "--bare", "--template=", ".", env=ALLOWED)
         wanted = [ref] if _COMMIT.fullmatch(ref) or ref == "HEAD" else [f"refs/tags/{ref}", f"refs/heads/{ref}"]
-        await _fetched(git, url, wanted, only, source)
+        await _fetched(git, url, wanted, source)
         pinned = await git.line("rev-parse", "--verify", "FETCH_HEAD^{commit}")
         listed = await git.run("ls-tree", "-r", "-z", "-l", f"{pinned}:{path}" if path else pinned)
         files = [await _blob(git, line) for line in listed.decode("utf-8", "surrogateescape").split("\0") if line]
@@ -95,11 +117,13 @@ async def _cloned(folder: Path, url: str, ref: str, path: str, source: str) -> t
     return whole(iter(files), source), pinned
 
 
-async def _fetched(git: Git, url: str, wanted: list[str], env: dict[str, str], source: str) -> None:
+async def _fetched(git: Git, url: str, wanted: list[str], source: str) -> None:
     error: GitError | None = None
     for name in wanted:
         try:
-            await git.run("fetch", "-q", "--no-tags", "--depth=1", "--no-recurse-submodules", "--", url, name, env=env)
+            await git.run(
+                "fetch", "-q", "--no-tags", "--depth=1", "--no-recurse-submodules", "--", url, name, env=ALLOWED
+            )
         except GitError as failed:
             error = failed
         else:
