@@ -20,7 +20,7 @@ VERB_HELP = {
     ORDER_REPORT: ("report ORDER [--failed WHY]", "say how a work order ended; the outcome is read from stdin"),
     "steer": ('steer ORDER "NOTE"', "say something to the agent that works on an order"),
     "mcp": ("mcp", "serve the Model Context Protocol on stdin and stdout"),
-    "setup": ("setup [--remove]", "make /plan and /debug Stretto's in this project's Claude Code"),
+    "setup": ("setup [--client CLIENT] [--remove]", "Stretto's commands in this project, for the assistant you use"),
     "verify": ("verify FILE.md [--exact] [--only NAME] …", "run an integration document, and say what of it holds"),
     "eval": (
         "eval SUITE --runner R [--against solo] …",
@@ -36,7 +36,7 @@ VERB_HELP = {
         "recorded runs: make them, replay them, look into them",
     ),
     "pack": (
-        "pack new|lint|test|build|add|remove|update|list|show",
+        "pack new|lint|test|build|add|remove|update|list|show|export",
         "what a team shares: commands, agents, templates",
     ),
     "line": ("line '/COMMAND …' | -", "run one raw slash line, given or from stdin"),
@@ -56,8 +56,15 @@ _DETAILS = {
     "mcp": """\
   --runner KIND:ARG what executes agents, in every call""",
     "setup": """\
+  --client CLIENT   opencode, codex, gemini, qwen, cursor, agent-plugins or skills: writes every command in the form
+                    that it reads, and Stretto's MCP server to its settings; docs/clients.md. Without it, or with
+                    claude: makes /plan and /debug Stretto's in Claude Code; all others have their bare names anyway
   --remove          take them away again
-  Every other command answers to its bare name without this.""",
+
+Examples:
+  stretto setup
+  stretto setup --client gemini
+  stretto setup --client gemini --remove""",
     "verify": """\
   --exact           measurements and estimates must be as the document has them, too
   --total-order     the order of events counts across workflows, too
@@ -143,6 +150,10 @@ Examples:
   update [NAME…] [--yes]   from where they came; shows what is new, above all what they may do, and asks
   list                     the packs of this project, with their commands
   show NAME|FOLDER|FILE    what a pack is, brings, and may do
+  export NAME|FOLDER|FILE --client CLIENT -o FOLDER
+                           write what a client reads: claude, opencode, codex, gemini, qwen, cursor, agent-plugins,
+                           skills. Files that are not Stretto's are left alone; docs/clients.md
+    --remove               take away what was written
   A pack's commands are /PACK:NAME, and /NAME where no other has it. docs/packs.md
 
 Examples:
@@ -151,6 +162,7 @@ Examples:
   stretto pack test team
   stretto pack add git+https://example.org/packs.git@v1.2.0#team
   stretto pack add --frozen
+  stretto pack export team --client opencode -o .
   stretto team:hello Parser""",
     "line": """\
   The line is data: nothing in it is evaluated. `stretto line -` takes it from stdin, so that no shell sees it.""",

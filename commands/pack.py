@@ -1,4 +1,4 @@
-"""`stretto pack`: what a team shares. New, lint, test, build, add, remove, update, list, show, and more."""
+"""`stretto pack`: what a team shares. New, lint, test, build, add, remove, update, list, show, export, and more."""
 
 import os
 import sys
@@ -33,6 +33,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "update": ("yes",),
     "list": (),
     "show": (),
+    "export": ("client", "output", "remove"),
 }
 """The operations, and the flags of each."""
 _WORDS = {
@@ -45,6 +46,7 @@ _WORDS = {
     "update": (0, 20),
     "list": (0, 0),
     "show": (1, 1),
+    "export": (1, 1),
 }
 _USES = {
     "new": "new NAME",
@@ -56,6 +58,7 @@ _USES = {
     "update": "update [NAME…] [--yes]",
     "list": "list",
     "show": "show NAME|FOLDER|FILE",
+    "export": "export NAME|FOLDER|FILE --client CLIENT -o FOLDER [--remove]",
 }
 _EVERY = sorted({flag for flags in FLAGS.values() for flag in flags})
 
@@ -317,6 +320,13 @@ def _show(app: App, words: list[str], args: SimpleNamespace) -> Reply:
     return Reply("pack", text + pages, {**entry._asdict(), "where": where}, operation="show")
 
 
+def _export(app: App, words: list[str], args: SimpleNamespace) -> Reply:
+    from stretto.commands.exporting import export_pack
+
+    files, _ = read_pack(app, words[0])
+    return export_pack(app, files, args)
+
+
 def _adder(app: App) -> "tuple[Path, Adder]":
     from stretto.packs.adding import Adder
     from stretto.packs.cache import Cache
@@ -356,4 +366,5 @@ _OPERATIONS: dict[str, Operation] = {
     "update": _update,
     "list": _list,
     "show": _show,
+    "export": _export,
 }

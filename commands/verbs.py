@@ -35,7 +35,7 @@ _FORMS = {
     ORDER_REPORT: Form(("order",), {"failed": TEXT}),
     "steer": Form(("order", "note")),
     "mcp": Form(flags={"runner": TEXT}),
-    "setup": Form(flags={"remove": SWITCH}),
+    "setup": Form(flags={"remove": SWITCH, "client": TEXT}),
     "verify": Form(("file",), {"exact": SWITCH, "total-order": SWITCH, "only": TEXT, "keep": SWITCH}),
     "eval": Form(
         ("suite",),
@@ -58,7 +58,10 @@ _FORMS = {
         rest="files",
     ),
     "pack": Form(
-        ("operation",), {"output": TEXT, **_all("yes frozen force keep", SWITCH)}, optional=True, rest="packs"
+        ("operation",),
+        {**_all("output client", TEXT), **_all("yes frozen force keep remove", SWITCH)},
+        optional=True,
+        rest="packs",
     ),
 }
 
@@ -165,9 +168,13 @@ def _mcp(app: App, args: SimpleNamespace) -> Iterator[str]:
 
 
 def _setup(app: App, args: SimpleNamespace) -> Reply:
-    from stretto.commands.setup import setup
+    if args.client in (None, "claude"):
+        from stretto.commands.setup import setup
 
-    return setup(app, remove=args.remove)
+        return setup(app, remove=args.remove)
+    from stretto.commands.exporting import set_up
+
+    return set_up(app, args.client, remove=args.remove)
 
 
 def _verify(app: App, args: SimpleNamespace) -> Reply:
