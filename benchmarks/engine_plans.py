@@ -50,9 +50,13 @@ for word in mine:
 
 
 class Happened(NamedTuple):
-    """What became of a plan: tokens, simulated seconds, attempts, those that failed, whether it was done."""
+    """What became of a plan: tokens, simulated seconds, attempts, those that failed, whether it was done.
+
+    `resent` is the part of the input that its conversation was sent a turn before.
+    """
 
     input: int
+    resent: int
     output: int
     seconds: float
     attempts: int
@@ -67,6 +71,13 @@ class Clock:
         self.now = 0.0
         self._store, self._needs, self._slots = store, needs, slots
         self._waiting: list[tuple[float, asyncio.Future[None]]] = []
+        self._sent: dict[str, int] = {}
+        self.resent = 0
+
+    def send(self, conversation: str, tokens: int) -> None:
+        """Count what a turn is sent that the one before it was."""
+        self.resent += self._sent.get(conversation, 0)
+        self._sent[conversation] = tokens
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -127,13 +138,13 @@ class Scripted(BaseChatModel):
             await self.clock.sleep(sum(took(name, self.attempt, i, t.output) for i, t in enumerate(said)))
         read = sum(len(text_of(m)) / 4 for m in messages if not isinstance(m, AIMessage))
         before = sum(t.output for t in said[:number])
+        sent = round(TOOLS + read + before)
+        self.clock.send(f"{self.specs[0].id}#{self.attempt}", sent)
         tool, args = self._action(said[number], messages)
         reply = AIMessage(
             "",
             tool_calls=[ToolCall(name=tool, args=args, id=f"c{number}")],
-            usage_metadata=usage_metadata(
-                Tokens(input_tokens=round(TOOLS + read + before), output_tokens=said[number].output)
-            ),
+            usage_metadata=usage_metadata(Tokens(input_tokens=sent, output_tokens=said[number].output)),
         )
         return ChatResult(generations=[ChatGeneration(message=reply)])
 
@@ -223,6 +234,7 @@ async def carried_out(plan: Labelled, mode: Mode, folder: Path) -> Happened:
     used = [(row.outcome or {}).get("usage", {}) for row in rows]
     return Happened(
         sum(u.get("input_tokens") or 0 for u in used),
+        clock.resent,
         sum(u.get("output_tokens") or 0 for u in used),
         clock.now,
         len(rows),
@@ -244,6 +256,7 @@ def main() -> int:
                 real = asyncio.run(carried_out(known[name], mode, Path(folder)))
             simulated = Happened(
                 round(ran.cost.input),
+                round(ran.cost.resent),
                 round(ran.cost.output),
                 ran.cost.seconds,
                 ran.attempts,

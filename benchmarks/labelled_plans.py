@@ -60,7 +60,7 @@ def line(path: str, number: int) -> str:
     return f"{path} line {number:04d}: something that the program does with what it was given"
 
 
-class _Draft:
+class Draft:
     """A plan as it is put together."""
 
     def __init__(self, name: str, draw: random.Random) -> None:
@@ -108,33 +108,33 @@ class _Draft:
         return Labelled(self.name, self.files, Plan(title=self.name, overview=overview, phases=(phase,)), self.jobs)
 
 
-def _wide(d: _Draft) -> None:
+def _wide(d: Draft) -> None:
     for _ in range(d.draw.randint(2, 9)):
         d.task([Place(d.file(d.draw.randint(20, 120)), 5)], size=d.draw.choice((0.6, 1, 2)))
 
 
-def _chain(d: _Draft) -> None:
+def _chain(d: Draft) -> None:
     last: tuple[str, ...] = ()
     size = d.draw.choice((0.3, 1, 2))
     for _ in range(d.draw.randint(3, 8)):
         last = (d.task([Place(d.file(d.draw.randint(20, 120)), 5)], size=size, needs=last),)
 
 
-def _fan(d: _Draft) -> None:
+def _fan(d: Draft) -> None:
     first = d.task([Place(d.file(60), 5)])
     size = d.draw.choice((0.5, 1, 2))
     middle = [d.task([Place(d.file(60), 5)], size=size, needs=[first]) for _ in range(d.draw.randint(2, 6))]
     d.task([Place(d.file(60), 5)], needs=middle)
 
 
-def _one_file(d: _Draft) -> None:
+def _one_file(d: Draft) -> None:
     path = d.file(d.draw.randint(120, 700))
     size = d.draw.choice((0.2, 0.4, 1))
     for n in range(d.draw.randint(2, 6)):
         d.task([Place(path, 3 + n * APART)], size=size)
 
 
-def _shared_reading(d: _Draft) -> None:
+def _shared_reading(d: Draft) -> None:
     common = [d.file(d.draw.randint(250, 380)) for _ in range(d.draw.randint(1, 3))]
     last: tuple[str, ...] = ()
     linked = d.draw.random() < 0.6
@@ -143,7 +143,7 @@ def _shared_reading(d: _Draft) -> None:
         last = (name,) if linked else ()
 
 
-def _blind(d: _Draft) -> None:
+def _blind(d: Draft) -> None:
     """Tasks that do not say what they write, and read one file: most often it is its same lines that all change."""
     path = d.file(80)
     same = d.draw.random() < 0.75
@@ -151,14 +151,14 @@ def _blind(d: _Draft) -> None:
         d.task([Place(path, 3 if same else 3 + n * APART)], size=d.draw.choice((0.6, 1, 2)), reads=[path], says=False)
 
 
-def _blind_apart(d: _Draft) -> None:
+def _blind_apart(d: Draft) -> None:
     """Tasks that do not say what they write, and read different files: they change those."""
     for _ in range(d.draw.randint(2, 6)):
         path = d.file(d.draw.randint(30, 90))
         d.task([Place(path, 3)], size=d.draw.choice((0.6, 1, 2)), reads=[path], says=False)
 
 
-def _stale(d: _Draft) -> None:
+def _stale(d: Draft) -> None:
     path = d.file(60)
     d.task([Place(path, 5)], size=d.draw.choice((0.3, 0.6)))
     for _ in range(d.draw.randint(1, 4)):
@@ -166,14 +166,14 @@ def _stale(d: _Draft) -> None:
         d.task([Place(d.file(40), 5)], size=d.draw.choice((1, 2)), reads=[path], watches=watched)
 
 
-def _two_chains(d: _Draft) -> None:
+def _two_chains(d: Draft) -> None:
     for _ in range(2):
         last: tuple[str, ...] = ()
         for _ in range(d.draw.randint(2, 4)):
             last = (d.task([Place(d.file(50), 5)], needs=last),)
 
 
-def _few(d: _Draft) -> None:
+def _few(d: Draft) -> None:
     path = d.file(d.draw.randint(150, 380))
     d.task([Place(path, 5)], size=0.4)
     if d.draw.random() < 0.6:
@@ -199,7 +199,7 @@ def plans(each: int = 24) -> list[Labelled]:
     found: list[Labelled] = []
     for kind, make in KINDS.items():
         for seed in range(each):
-            draft = _Draft(f"{kind}-{seed}", random.Random(f"{kind}/{seed}"))
+            draft = Draft(f"{kind}-{seed}", random.Random(f"{kind}/{seed}"))
             make(draft)
             found.append(draft.done())
     return found
