@@ -52,7 +52,7 @@ class Recording:
             raise self.stopped(lane, number, f"the recording has no such lane{named}{self.difference(near, now)}")
         if number not in turns:
             last = max(turns)
-            why = f"the recording of this lane ends after {last} turns"
+            why = f"the recording of this lane ends after {last} turn{'' if last == 1 else 's'}"
             raise self.stopped(lane, number, why + self.difference(turns[last], now))
         return turns[number]
 
@@ -80,7 +80,9 @@ class Recording:
         if turn is None:
             return ""
         line = self.cassette.turns.index(turn) + 2
-        return f"\n  recorded (line {line}): {turn.request_tail[:_SHOWN]}\n  this run: {now[:_SHOWN]}"
+        if turn.request_tail[:_SHOWN] == now[:_SHOWN]:
+            return f"\n  recorded (line {line}) and this run both end with: {_told(now)}"
+        return f"\n  recorded (line {line}): {_told(turn.request_tail)}\n  this run: {_told(now)}"
 
     def stopped(self, lane: str, turn: int, why: str) -> PermanentError:
         """The error of a replay that cannot go on."""
@@ -93,3 +95,8 @@ class Recording:
                 f"stretto cassette lint {self.path}",
             ),
         )
+
+
+def _told(tail: str) -> str:
+    """The beginning of a request's end, its further lines set in."""
+    return "\n    ".join(line for line in tail[:_SHOWN].splitlines() if line.strip())
