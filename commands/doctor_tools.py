@@ -27,6 +27,7 @@ EXTRAS = {
     "ollama": "langchain-ollama",
     "claude": "claude-agent-sdk",
     "mcp": "mcp",
+    "packs": "cryptography",
 }
 NEEDED = ("diskcache", "langchain-core", "langgraph", "langgraph-checkpoint", "pydantic", "pyyaml", "rich", "tenacity")
 _SECONDS = 20.0
@@ -50,6 +51,7 @@ async def look(app: App) -> list[Seen]:
         *await git(),
         *await clients(),
         await children(),
+        await handlers(),
         extras(),
         runner(app),
     ]
@@ -148,6 +150,20 @@ async def children() -> Seen:
     os.kill(pid, 9)
     what = "what an agent starts ends with its driver, except for what leaves its process group"
     return Seen("children", "note", what, "On Linux nothing escapes.")
+
+
+async def handlers() -> Seen:
+    """Which sandbox programs of packs would run in, found by trying it."""
+    from stretto.packs.sandbox import look as look_for_sandbox
+
+    kind = await look_for_sandbox()
+    if kind == "bubblewrap":
+        return Seen("sandbox", "ok", "bubblewrap: programs of packs see and reach what they declare")
+    if kind == "landlock":
+        what = "landlock: programs of packs read, write and reach what they declare; they see that other files exist"
+        return Seen("sandbox", "ok", what, "Install bubblewrap if they must not: apt install bubblewrap.")
+    what = "none: programs of packs run only after a consent of its own"
+    return Seen("sandbox", "note", what, "Install bubblewrap, or use Linux 6.2 or newer with Landlock.")
 
 
 def runner(app: App) -> Seen:

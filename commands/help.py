@@ -36,7 +36,7 @@ VERB_HELP = {
         "recorded runs: make them, replay them, look into them",
     ),
     "pack": (
-        "pack new|lint|test|build|add|remove|update|list|show|export",
+        "pack new|lint|test|build|sign|verify|add|remove|update|list|show|export",
         "what a team shares: commands, agents, templates",
     ),
     "line": ("line '/COMMAND …' | -", "run one raw slash line, given or from stdin"),
@@ -142,6 +142,9 @@ Examples:
                            own. Exit 1 if a file does not hold
     --keep                 leave the project of the cassettes there: a place to record more of them in
   build FOLDER [-o FILE]   one archive of it, the same bytes wherever it is built; --force writes over a file
+  sign FOLDER              write its pack.sig, by your key, which is made at the first time (extra `packs`)
+  verify FOLDER|FILE|NAME  whether it is what was signed, and by whom. Exit 1 if nobody signed it, 2 if it was changed
+    --unsandboxed          agree that the programs of just this version run where there is no sandbox
   add SOURCE…              install packs in this project: shown first, and only if you agree. SOURCE is a folder, a
                            FILE.tar.gz, git+URL@TAG[#FOLDER] or python:DISTRIBUTION
     --yes                  agree without being asked
@@ -160,6 +163,8 @@ Examples:
   stretto pack new team
   stretto pack lint team
   stretto pack test team
+  stretto pack sign team
+  stretto pack verify team-0.1.0.tar.gz
   stretto pack add git+https://example.org/packs.git@v1.2.0#team
   stretto pack add --frozen
   stretto pack export team --client opencode -o .

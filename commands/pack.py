@@ -28,6 +28,8 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "lint": (),
     "test": ("keep",),
     "build": ("output", "force"),
+    "sign": (),
+    "verify": ("unsandboxed",),
     "add": ("yes", "frozen"),
     "remove": (),
     "update": ("yes",),
@@ -41,6 +43,8 @@ _WORDS = {
     "lint": (1, 1),
     "test": (1, 1),
     "build": (1, 1),
+    "sign": (1, 1),
+    "verify": (1, 1),
     "add": (0, 20),
     "remove": (1, 1),
     "update": (0, 20),
@@ -53,6 +57,8 @@ _USES = {
     "lint": "lint FOLDER|FILE",
     "test": "test FOLDER|FILE|NAME [--keep]",
     "build": "build FOLDER [-o FILE]",
+    "sign": "sign FOLDER",
+    "verify": "verify FOLDER|FILE|NAME [--unsandboxed]",
     "add": "add SOURCE… [--yes] | add --frozen",
     "remove": "remove NAME",
     "update": "update [NAME…] [--yes]",
@@ -172,6 +178,18 @@ def _build(app: App, words: list[str], args: SimpleNamespace) -> Reply:
     said = f"{name}: {manifest.name} {manifest.version}, {some(len(files), 'file')}, {place.stat().st_size} bytes."
     facts = {"file": str(place), "name": manifest.name, "version": manifest.version}
     return Reply("pack", said, facts, operation="build", next_steps=(f"stretto pack add {name}",))
+
+
+def _sign(app: App, words: list[str], args: SimpleNamespace) -> Reply:
+    from stretto.commands.pack_trust import sign
+
+    return sign(app, words, args)
+
+
+def _verify(app: App, words: list[str], args: SimpleNamespace) -> Reply:
+    from stretto.commands.pack_trust import verify
+
+    return verify(app, words, args)
 
 
 def _add(app: App, words: list[str], args: SimpleNamespace) -> Reply:
@@ -361,6 +379,8 @@ _OPERATIONS: dict[str, Operation] = {
     "lint": _lint,
     "test": _test,
     "build": _build,
+    "sign": _sign,
+    "verify": _verify,
     "add": _add,
     "remove": _remove,
     "update": _update,

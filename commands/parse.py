@@ -88,7 +88,7 @@ def _meant(source: Source, head: Value, items: Sequence[Item], project: str | Pa
 
 def _folder(source: Source, items: Sequence[Item], project: str | PathLike[str]) -> str:
     """The folder that a line is about: the one it names, or else `project`."""
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for item, following in zip(items, [*items[1:], None], strict=False):
         if item.flag == "project" and (value := item.value or (following and following.value)):
             return join(project, Reader(source, project).text(value))  # noqa: PTH118
     return join(project)  # noqa: PTH118

@@ -59,7 +59,7 @@ _FORMS = {
     ),
     "pack": Form(
         ("operation",),
-        {**_all("output client", TEXT), **_all("yes frozen force keep remove", SWITCH)},
+        {**_all("output client", TEXT), **_all("yes frozen force keep remove unsandboxed", SWITCH)},
         optional=True,
         rest="packs",
     ),
