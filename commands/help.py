@@ -36,7 +36,7 @@ VERB_HELP = {
         "recorded runs: make them, replay them, look into them",
     ),
     "pack": (
-        "pack new|lint|test|build|sign|verify|add|remove|update|list|show|export",
+        "pack new|test|build|sign|add|update|list|export …",
         "what a team shares: commands, agents, templates",
     ),
     "line": ("line '/COMMAND …' | -", "run one raw slash line, given or from stdin"),
