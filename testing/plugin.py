@@ -112,6 +112,19 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, obje
     return outcome
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails shows what its cassette lacked, also where a program of its own drove the workflow."""
+    report = yield
+    tape = item.stash.get(_TAPE, None)
+    if tape is not None and report.when == "call" and report.failed:
+        missed = [miss for miss in dict.fromkeys(tape.misses) if miss not in str(report.longrepr)]
+        if missed:
+            told = "\n\n".join([*missed, f"To record it again:\n  {tape.record_line()}"])
+            report.sections.append(("cassette", told))
+    return report
+
+
 class _Unused:
     """Tells at the end which turns of cassettes no test asked for, wherever the tests ran."""
 

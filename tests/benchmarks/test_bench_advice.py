@@ -38,6 +38,7 @@ def test_the_published_figures_are_those_that_the_other_half_gives() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_what_the_simulator_says_is_what_happens_when_the_engine_carries_plans_out() -> None:
     """Real git, merges, checks and tool loop: the same attempts, clashes, output and time, the input within 3 %."""
     script = SCRIPT.with_name("engine_plans.py")

@@ -100,6 +100,12 @@ def test_shape(scratch_project, cassette):
     assert len(cassette.misses) == 1 and "shape" in cassette.misses[0]
 
 
+@pytest.mark.cassette(KEPT)
+def test_told(scratch_project, cassette):
+    drive(cassette, scratch_project({"README.md": "# other\\n"}), elsewhere())
+    assert "it is this that failed" == ""
+
+
 @pytest.mark.cassette(KEPT, mode="lenient")
 def test_lenient(scratch_project, cassette):
     drive(cassette, scratch_project({"README.md": "# other\\n"}), elsewhere())
@@ -218,6 +224,15 @@ def test_a_missing_cassette_fails_with_the_line_that_records_it(inner: str) -> N
     assert "There is no cassette" in inner
     assert "pytest test_inner.py::test_missing --stretto-record --stretto-runner model:PROVIDER/NAME" in inner
     assert re.search(r"^FAILED test_inner.py::test_missing", inner, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_a_test_that_fails_in_a_program_of_its_own_shows_what_the_cassette_lacked(inner: str) -> None:
+    told = inner.partition("it is this that failed")[2].partition("\n___")[0]
+
+    assert "- cassette -" in told
+    assert "Replay stopped at lane 'implementation/readme#1', turn 2" in told
+    assert "pytest test_inner.py::test_told --stretto-record" in told
 
 
 @pytest.mark.slow
