@@ -14,6 +14,7 @@ import pytest
 
 from stretto.agents.cassette import lint, load
 from stretto.agents.script import load_script
+from stretto.packs.sandbox import sandbox
 from tests.commands.door import Project, new_project
 from tests.snapshot import snapshot
 
@@ -109,6 +110,16 @@ def asked(project: Path, *words: str) -> Any:
 def test_the_next_version_is_counted(project: Project, words: tuple[str, ...], following: str) -> None:
     answer = asked(project.root, *words)
     assert (answer["status"], answer["result"]) == ("ok", {"version": "0.1", "next": following})
+
+
+@pytest.mark.skipif(sandbox() == "none", reason="no sandbox of the operating system here")
+def test_the_next_version_is_told_at_the_door(project: Project) -> None:
+    assert project.run("pack", "add", str(EXAMPLE / "team"), "--yes").code == 0
+    told = project.run("team:next", "minor", "--json")
+    assert (told.code, told.json["result"]["next"]) == (0, "0.2.0"), told.err
+    assert 'stretto team:release "0.2.0"' in told.json["next_steps"]
+    refused = project.run("team:next", "nano")
+    assert (refused.code, "One of: major, minor, patch" in refused.err + refused.out) == (1, True)
 
 
 def test_what_is_no_part_of_a_version_is_told(project: Project, tmp_path: Path) -> None:
