@@ -58,7 +58,7 @@ def signer(files: Files) -> str | None:
     if match is None:
         raise _refused("is no signature of a pack, in the form that `stretto pack sign` writes")
     name, version, who, lines, signature = match.groups()
-    signed = {path: digest for _, digest, path in (line.split(" ", 2) for line in lines.splitlines())}
+    signed = {path: digest for _, digest, path in (line.split(" ", 2) for line in lines.split("\n") if line)}
     if text[: match.start(5) - len("signature ")] != _statement(name, version, who, signed):
         raise _refused("is not in the form that `stretto pack sign` writes")
     _verified(who, signature, text[: match.start(5) - len("signature ")].encode())
@@ -84,12 +84,19 @@ def _verified(who: str, signature: str, signed: bytes) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     try:
-        written = base64.b64decode(signature, validate=True)
-        if base64.b64encode(written).decode() != signature:
-            raise _refused("is not in the form that `stretto pack sign` writes")
-        Ed25519PublicKey.from_public_bytes(raw(who)).verify(written, signed)
+        Ed25519PublicKey.from_public_bytes(raw(who)).verify(_written(signature), signed)
+    except BadInput as error:
+        raise _refused(f"is in another form than `stretto pack sign` writes: {error.message}") from error
     except (InvalidSignature, ValueError, binascii.Error) as error:
         raise _refused("was not written by the signer that it names: it was changed after it was signed") from error
+
+
+def _written(signature: str) -> bytes:
+    """The bytes of a signature. ValueError if it is not written as `sign` does: base64 has several ways."""
+    found = base64.b64decode(signature, validate=True)
+    if base64.b64encode(found).decode() != signature:
+        raise ValueError(signature)
+    return found
 
 
 def _same(signed: "Mapping[str, str]", there: "Mapping[str, str]") -> None:
