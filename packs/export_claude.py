@@ -1,8 +1,17 @@
-"""Claude Code: a plugin folder, which is a marketplace of itself."""
+"""Claude Code: a plugin folder, which is a marketplace of itself.
+
+Where arguments are put into a page, the client writes !`…` in them otherwise, so that it does not run it. As they were
+typed they stand in <command-args>, which comes before every page.
+"""
 
 from stretto.packs.export import SERVER, Command, Export, Source, as_json, front, page
 
 _SCHEMAS = "https://json.schemastore.org/claude-code"
+_TYPED = """\
+What <command-args> in this message holds stands for the word ARGUMENTS in the line between the two marks below,
+unchanged; elsewhere the client has put backslashes and blanks into it.
+
+"""
 _NAMES = {
     "read_file": "Read",
     "write_file": "Write",
@@ -42,4 +51,4 @@ def _command(source: Source, command: Command) -> str:
         argument_hint=command.hint,
         allowed_tools=f"mcp__plugin_{source.name}_stretto__run",
     )
-    return head + page(f"{command.line} $ARGUMENTS")
+    return head + _TYPED + page(f"{command.line} ARGUMENTS")

@@ -89,7 +89,10 @@ def _openai(api: OtherApi, body: dict[str, Any]) -> str:
     ends = "tool_calls" if call else "stop"
     head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m"}
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-    choices = [{"delta": delta, "finish_reason": None, "index": 0}, {"delta": {}, "finish_reason": ends, "index": 0}]
+    choices: list[dict[str, Any]] = [
+        {"delta": delta, "finish_reason": None, "index": 0},
+        {"delta": {}, "finish_reason": ends, "index": 0},
+    ]
     chunks = [json.dumps({**head, "choices": [choice], "usage": usage}) for choice in choices]
     return "".join(f"data: {chunk}\n\n" for chunk in [*chunks, "[DONE]"])
 
