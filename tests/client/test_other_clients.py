@@ -18,12 +18,19 @@ HOSTILE = (
     "a $(touch PWNED1) `touch PWNED2` !`touch PWNED3` \"; touch PWNED4; !{touch PWNED5} '; rm -rf x; $1 {{args}} b"
 )
 TYPED = f"{shlex.quote(HOSTILE)} --runner=host --workflow-id=hostile_001"
-# `opencode run` puts words with blanks between quotes of its own: it is given words without.
-FLAGS = {
-    "opencode": ["run", "--command", "stretto-report", "--format", "json", "--", *TYPED.split(" ")],
-    "gemini": ["-m", "gemini-2.5-flash", "--approval-mode", "yolo", "-p", f"/stretto:report {TYPED}"],
-    "qwen": ["--yolo", "--auth-type", "openai", "-p", f"/stretto:report {TYPED}"],
-}
+COMMANDS = {"stretto": "report", "team": "hello"}
+"""One of Stretto's own, by `setup`, and that of a new pack, which is installed and exported."""
+
+
+def flags(client: str, pack: str) -> list[str]:
+    """How the client is told to run the command."""
+    name = COMMANDS[pack]
+    return {
+        # `opencode run` puts words with blanks between quotes of its own: it is given words without
+        "opencode": ["run", "--command", f"{pack}-{name}", "--format", "json", "--", *TYPED.split(" ")],
+        "gemini": ["-m", "gemini-2.5-flash", "--approval-mode", "yolo", "-p", f"/{pack}:{name} {TYPED}"],
+        "qwen": ["--yolo", "--auth-type", "openai", "-p", f"/{pack}:{name} {TYPED}"],
+    }[client]
 
 
 def settings(home: Path, project: Path, url: str) -> dict[str, str]:
@@ -48,8 +55,11 @@ def settings(home: Path, project: Path, url: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("client", FLAGS)
-def test_a_hostile_line_reaches_stretto_as_it_was_typed_and_nothing_of_it_runs(client: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pack", COMMANDS)
+@pytest.mark.parametrize("client", ["opencode", "gemini", "qwen"])
+def test_a_hostile_line_reaches_stretto_as_it_was_typed_and_nothing_of_it_runs(
+    client: str, pack: str, tmp_path: Path
+) -> None:
     program, home, project = npm_client(client), tmp_path / "home", tmp_path / "project"
     project.mkdir()
     with OtherApi() as api:
@@ -71,13 +81,20 @@ def test_a_hostile_line_reaches_stretto_as_it_was_typed_and_nothing_of_it_runs(c
             )
             return done.stdout
 
-        run(sys.executable, "-m", "stretto.commands", "setup", "--client", client)
+        stretto = (sys.executable, "-m", "stretto.commands")
+        if pack == "stretto":
+            run(*stretto, "setup", "--client", client)
+        else:
+            run(*stretto, "pack", "new", pack)
+            run(*stretto, "pack", "add", pack, "--yes")
+            run(*stretto, "pack", "export", pack, "--client", client, "-o", ".")
         for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "Begin"]):
             run("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org", *words)
-        said = run(str(program), *FLAGS[client], seconds=180)
-        log = [json.loads(x) for x in run(sys.executable, "-m", "stretto.commands", "events", "--json").splitlines()]
+        said = run(str(program), *flags(client, pack), seconds=180)
+        log = [json.loads(x) for x in run(*stretto, "events", "--json").splitlines()]
 
-    assert api.lines == [f"/report {TYPED}"], said[-3000:]
+    line = "/report" if pack == "stretto" else f"/{pack}:{COMMANDS[pack]}"
+    assert api.lines == [f"{line} {TYPED}"], said[-3000:]
     created = [event["data"]["description"] for event in log if event["event_type"] == "WORKFLOW_CREATED"]
     assert created == [HOSTILE], said[-3000:]
     assert not list(tmp_path.rglob("PWNED*"))
