@@ -465,7 +465,8 @@ Stretto mostly in one: what a task wrote waits for up to 5 ms for the checkpoint
 (`power`), Stretto also overwrites a write-ahead log that has its size from the start, where appending takes longer.
 Where it does not wait (`process`), the time is what Python and SQLite compute, and for a state of a few bytes Stretto
 has more to compute: a row of diskcache's
-table takes {diskcache_process:,.0f} µs where one of a plain table takes {plain_process:,.0f}; each transaction asks whether somebody else has written since the last one, each commit is
+table takes {diskcache_process:,.0f} µs where one of a plain table takes {plain_process:,.0f}; each
+transaction asks whether somebody else has written since the last one, each commit is
 left in the mark beside the file, and each row gets a digest. Larger values are deflated, which takes a millisecond for
 100 KB of text.
 
