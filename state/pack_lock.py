@@ -7,7 +7,6 @@ of their hashes. So a lock names its folders, and to replace the lock is to inst
 from __future__ import annotations
 
 import os
-from hashlib import sha256
 
 from stretto.state.errors import BadInput
 from stretto.state.light import NamedTuple
@@ -66,7 +65,13 @@ def _is(path: str, start: str, end: str) -> bool:
 
 def tree_digest(files: dict[str, str]) -> str:
     """The digest of a whole pack: of its paths and their hashes, sorted."""
-    return sha256("".join(f"{path}\0{files[path]}\n" for path in sorted(files)).encode()).hexdigest()
+    return _sha256("".join(f"{path}\0{files[path]}\n" for path in sorted(files)).encode())
+
+
+def _sha256(content: bytes) -> str:
+    from hashlib import sha256  # here: it takes a tenth of a quick door's time, and most projects have no packs
+
+    return sha256(content).hexdigest()
 
 
 def read_lock(project: str) -> dict[str, Locked]:
@@ -199,7 +204,7 @@ def pack_file(project: str, pack: Locked, path: str) -> bytes:
     except OSError as error:
         what = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
         raise _changed(pack, path, what) from error
-    if sha256(content).hexdigest() != digest:
+    if _sha256(content) != digest:
         raise _changed(pack, path, "is not what was installed")
     return content
 
