@@ -69,7 +69,7 @@ class Fresh:
             shutil.copytree(ROOT / name, self.plugin / name, ignore=LEFT_OUT)
         for name in ("pyproject.toml", "constraints.txt", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, self.plugin / name)
-        for name in ("testing", "commands", "graph/templates", "agents", "state"):
+        for name in ("testing", "commands", "packs", "graph/templates", "agents", "state"):
             (self.plugin / name).mkdir(parents=True)
             (self.plugin / name / "one.py").write_text("")
         (self.plugin / "graph" / "one.py").write_text("")
