@@ -81,7 +81,7 @@ class Heard:
         for name in ("version", "claude_code_version"):
             if version := word(row.get(name)):
                 self.versions.add(version[:40])
-        if folder := word(row.get("cwd")):
+        if (folder := word(row.get("cwd"))) and "\0" not in folder:  # else it is the name of no folder
             self.folders.setdefault(folder[:1000])
         self.began = self.began or word(row.get("timestamp"))[:40]
 

@@ -350,6 +350,17 @@ def test_a_file_is_made_again_after_an_edit_that_the_recording_does_not_show_as_
     assert (tmp_path / "a.py").read_text() == "two\n"
 
 
+@pytest.mark.parametrize("cwd", ["\0", "/home/ada\0/notes", "/" + "x" * 5000, "..", "\ud800"])
+def test_a_folder_that_can_be_none_is_passed_over(cwd: str, tmp_path: Path) -> None:
+    s = Session()
+    s.model("m1", call("c1", "Write", file_path="a.py", content="one\n"))
+    s.result("c1", "ok")
+    for row in s.rows:
+        row["cwd"] = cwd
+    made = import_lines([json.dumps(row) for row in s.rows])
+    assert hold(made.cassette, tmp_path).turns == len(made.cassette.turns) == 1
+
+
 def imports(seed: int, folder: Path) -> None:
     """A recording of every sort: imported, nothing counted twice or lost, clean, and held."""
     wild = Wild(seed)
