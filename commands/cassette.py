@@ -1,6 +1,5 @@
 """`stretto cassette`: recorded runs as files. Record, replay, import, lint, diff, redact."""
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,28 +7,10 @@ from stretto.commands.amounts import some
 from stretto.commands.app import App
 from stretto.commands.reply import Reply
 from stretto.commands.safe import safe
+from stretto.commands.verb_operations import Operation, perform
 from stretto.state.errors import BadInput
 
-FLAGS: dict[str, tuple[str, ...]] = {
-    "record": ("runner", "template", "attempts", "max_agents", "force"),
-    "replay": ("strict", "lenient", "hash", "keep"),
-    "import": ("output", "task", "force"),
-    "lint": (),
-    "diff": (),
-    "redact": ("in_place", "output", "force"),
-}
-"""The operations, and the flags of each."""
-_WORDS = {"record": (2, 2), "replay": (1, 2), "import": (1, 1000), "lint": (1, 1000), "diff": (2, 2), "redact": (1, 1)}
-_USES = {
-    "record": 'record FILE "TASK" --runner KIND:ARG',
-    "replay": 'replay FILE ["TASK"]',
-    "import": "import FILE… --output CASSETTE",
-    "lint": "lint FILE…",
-    "diff": "diff A B",
-    "redact": "redact FILE [--in-place | --output FILE]",
-}
 _SHOWN = 200
-_EVERY = sorted({flag for flags in FLAGS.values() for flag in flags})
 
 
 def cassette(app: App, args: SimpleNamespace) -> Reply:
@@ -38,29 +19,7 @@ def cassette(app: App, args: SimpleNamespace) -> Reply:
     Raises:
         BadInput: The words or flags are not those of the operation, or a file cannot be read or written.
     """
-    args = SimpleNamespace(**{name.replace("-", "_"): value for name, value in vars(args).items()})
-    operation, words = str(args.operation or ""), list(args.files)
-    if operation not in FLAGS:
-        raise BadInput(
-            f"`stretto cassette` has no operation {operation!r}." if operation else "It needs an operation.",
-            field="operation",
-            allowed=tuple(FLAGS),
-            next_steps=("stretto cassette --help",),
-        )
-    least, most = _WORDS[operation]
-    if not least <= len(words) <= most:
-        raise BadInput(
-            f"`stretto cassette {operation}` was given {some(len(words), 'argument')}."
-            f"\nUsage: stretto cassette {_USES[operation]}",
-            field="arguments",
-            next_steps=("stretto cassette --help",),
-        )
-    for flag in _EVERY:
-        if getattr(args, flag) not in (None, False) and flag not in FLAGS[operation]:
-            named = f"--{flag.replace('_', '-')}"
-            allowed = [f"--{f.replace('_', '-')}" for f in FLAGS[operation]]
-            raise BadInput(f"`stretto cassette {operation}` takes no {named}.", field=named, allowed=allowed)
-    return _OPERATIONS[operation](app, words, args)
+    return perform(app, "cassette", args, "files", _OPERATIONS)
 
 
 def place(app: App, text: str) -> Path:
@@ -154,11 +113,16 @@ def _import(app: App, words: list[str], args: SimpleNamespace) -> Reply:
     return bring([place(app, word) for word in words], target, args.task or "")
 
 
-_OPERATIONS: dict[str, Callable[[App, list[str], SimpleNamespace], Reply]] = {
-    "record": _record,
-    "replay": _replay,
-    "import": _import,
-    "lint": _lint,
-    "diff": _diff,
-    "redact": _redact,
+_OPERATIONS = {
+    "record": Operation(
+        'record FILE "TASK" --runner KIND:ARG',
+        (2, 2),
+        ("runner", "template", "attempts", "max_agents", "force"),
+        _record,
+    ),
+    "replay": Operation('replay FILE ["TASK"]', (1, 2), ("strict", "lenient", "hash", "keep"), _replay),
+    "import": Operation("import FILE… --output CASSETTE", (1, 1000), ("output", "task", "force"), _import),
+    "lint": Operation("lint FILE…", (1, 1000), (), _lint),
+    "diff": Operation("diff A B", (2, 2), (), _diff),
+    "redact": Operation("redact FILE [--in-place | --output FILE]", (1, 1), ("in_place", "output", "force"), _redact),
 }

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -12,8 +12,10 @@ from stretto.commands.app import App
 from stretto.commands.reply import Reply
 from stretto.commands.safe import safe
 from stretto.commands.tables import COMMANDS
+from stretto.commands.verb_operations import Operation, perform
 from stretto.commands.version import version
 from stretto.state.errors import BadInput
+from stretto.state.pack_lock import read_lock
 from stretto.state.store import find_project
 
 if TYPE_CHECKING:
@@ -22,52 +24,6 @@ if TYPE_CHECKING:
     from stretto.packs.pack import Problem
     from stretto.state.pack_lock import Locked
 
-Operation = Callable[[App, list[str], SimpleNamespace], Reply]
-FLAGS: dict[str, tuple[str, ...]] = {
-    "new": (),
-    "lint": (),
-    "test": ("keep",),
-    "build": ("output", "force"),
-    "sign": (),
-    "verify": ("unsandboxed",),
-    "add": ("yes", "frozen"),
-    "remove": (),
-    "update": ("yes",),
-    "list": (),
-    "show": (),
-    "export": ("client", "output", "remove"),
-}
-"""The operations, and the flags of each."""
-_WORDS = {
-    "new": (1, 1),
-    "lint": (1, 1),
-    "test": (1, 1),
-    "build": (1, 1),
-    "sign": (1, 1),
-    "verify": (1, 1),
-    "add": (0, 20),
-    "remove": (1, 1),
-    "update": (0, 20),
-    "list": (0, 0),
-    "show": (1, 1),
-    "export": (1, 1),
-}
-_USES = {
-    "new": "new NAME",
-    "lint": "lint FOLDER|FILE",
-    "test": "test FOLDER|FILE|NAME [--keep]",
-    "build": "build FOLDER [-o FILE]",
-    "sign": "sign FOLDER",
-    "verify": "verify FOLDER|FILE|NAME [--unsandboxed]",
-    "add": "add SOURCE… [--yes] | add --frozen",
-    "remove": "remove NAME",
-    "update": "update [NAME…] [--yes]",
-    "list": "list",
-    "show": "show NAME|FOLDER|FILE",
-    "export": "export NAME|FOLDER|FILE --client CLIENT -o FOLDER [--remove]",
-}
-_EVERY = sorted({flag for flags in FLAGS.values() for flag in flags})
-
 
 def pack(app: App, args: SimpleNamespace) -> Reply:
     """Do one of the operations.
@@ -75,29 +31,7 @@ def pack(app: App, args: SimpleNamespace) -> Reply:
     Raises:
         BadInput: The words or flags are not those of the operation, or a pack is not sound; nothing was changed.
     """
-    args = SimpleNamespace(**{name.replace("-", "_"): value for name, value in vars(args).items()})
-    operation, words = str(args.operation or ""), list(args.packs)
-    if operation not in FLAGS:
-        raise BadInput(
-            f"`stretto pack` has no operation {operation!r}." if operation else "It needs an operation.",
-            field="operation",
-            allowed=tuple(FLAGS),
-            next_steps=("stretto pack --help",),
-        )
-    least, most = _WORDS[operation]
-    if not least <= len(words) <= most:
-        raise BadInput(
-            f"`stretto pack {operation}` was given {some(len(words), 'argument')}."
-            f"\nUsage: stretto pack {_USES[operation]}",
-            field="arguments",
-            next_steps=("stretto pack --help",),
-        )
-    for flag in _EVERY:
-        if getattr(args, flag) not in (None, False) and flag not in FLAGS[operation]:
-            named = f"--{flag.replace('_', '-')}"
-            allowed = [f"--{f.replace('_', '-')}" for f in FLAGS[operation]]
-            raise BadInput(f"`stretto pack {operation}` takes no {named}.", field=named, allowed=allowed)
-    return _OPERATIONS[operation](app, words, args)
+    return perform(app, "pack", args, "packs", _OPERATIONS)
 
 
 def read_pack(app: App, word: str) -> tuple[dict[str, bytes], str]:
@@ -108,7 +42,7 @@ def read_pack(app: App, word: str) -> tuple[dict[str, bytes], str]:
     """
     from stretto.packs.archive import read_archive
     from stretto.packs.files import read_folder
-    from stretto.state.pack_lock import folder_of, pack_file, read_lock
+    from stretto.state.pack_lock import folder_of, pack_file
 
     project = find_project(app.project)
     place = app.project / Path(word).expanduser()
@@ -208,9 +142,8 @@ def _frozen(app: App, words: list[str]) -> Reply:
     if words:
         raise BadInput("--frozen takes no source: the lock names them.", field="--frozen")
     project, adder = _adder(app)
-    from stretto.packs.adding import current
 
-    packs = current(project)
+    packs = read_lock(str(project))
     laid = adder.frozen()
     lines = [f"{pack.name} {pack.version}{' (anew)' if pack.name in laid else ''}" for pack in packs.values()]
     said = f"{some(len(packs), 'pack')}, as the lock says: {', '.join(lines)}" if packs else "The lock names no pack."
@@ -218,12 +151,11 @@ def _frozen(app: App, words: list[str]) -> Reply:
 
 
 def _update(app: App, words: list[str], args: SimpleNamespace) -> Reply:
-    from stretto.packs.adding import current
     from stretto.packs.tags import is_tagged
     from stretto.state.pack_lock import installed
 
     project = find_project(app.project)
-    packs = current(project)
+    packs = read_lock(str(project))
     named = [installed(str(project), word) for word in words] if words else list(packs.values())
     if not named:
         return Reply("pack", "There are no packs in this project.", {"packs": []}, operation="update")
@@ -235,12 +167,11 @@ def _update(app: App, words: list[str], args: SimpleNamespace) -> Reply:
 def _brought(app: App, sources: Sequence[str], newest: Sequence[str] = (), *, yes: bool, operation: str) -> Reply:
     """Offer, ask, install."""
     from stretto.commands.cli import VERBS
-    from stretto.packs.adding import current
     from stretto.packs.collisions import notes
     from stretto.packs.signers import remember
 
     project, adder = _adder(app)
-    before = current(project)
+    before = read_lock(str(project))
     offers = adder.offers(sources, before, newest)
     new = [offer for offer in offers if before.get(offer.pack.name) != offer.pack]
     if not new:
@@ -301,11 +232,10 @@ def _remove(app: App, words: list[str], args: SimpleNamespace) -> Reply:
 
 def _list(app: App, words: list[str], args: SimpleNamespace) -> Reply:
     del words, args
-    from stretto.packs.adding import current
     from stretto.packs.install import is_laid
 
     project = find_project(app.project)
-    packs = current(project)
+    packs = read_lock(str(project))
     whole = {name: is_laid(project, pack) for name, pack in packs.items()}
     lines = [
         f"{pack.name} {pack.version}  {pack.description}"
@@ -324,7 +254,6 @@ def _show(app: App, words: list[str], args: SimpleNamespace) -> Reply:
     from stretto.packs.consent import told
     from stretto.packs.lock import locked
     from stretto.packs.pack import sound
-    from stretto.state.pack_lock import read_lock
 
     files, where = read_pack(app, words[0])
     found = read_lock(str(find_project(app.project))).get(words[0])
@@ -374,17 +303,22 @@ def _signer(name: str, files: "Files", before: "Locked | None") -> tuple[str, st
     return found or "", check_signer(name, found, before.signer if before else None)
 
 
-_OPERATIONS: dict[str, Operation] = {
-    "new": _new,
-    "lint": _lint,
-    "test": _test,
-    "build": _build,
-    "sign": _sign,
-    "verify": _verify,
-    "add": _add,
-    "remove": _remove,
-    "update": _update,
-    "list": _list,
-    "show": _show,
-    "export": _export,
+_OPERATIONS = {
+    "new": Operation("new NAME", (1, 1), (), _new),
+    "lint": Operation("lint FOLDER|FILE", (1, 1), (), _lint),
+    "test": Operation("test FOLDER|FILE|NAME [--keep]", (1, 1), ("keep",), _test),
+    "build": Operation("build FOLDER [-o FILE]", (1, 1), ("output", "force"), _build),
+    "sign": Operation("sign FOLDER", (1, 1), (), _sign),
+    "verify": Operation("verify FOLDER|FILE|NAME [--unsandboxed]", (1, 1), ("unsandboxed",), _verify),
+    "add": Operation("add SOURCE… [--yes] | add --frozen", (0, 20), ("yes", "frozen"), _add),
+    "remove": Operation("remove NAME", (1, 1), (), _remove),
+    "update": Operation("update [NAME…] [--yes]", (0, 20), ("yes",), _update),
+    "list": Operation("list", (0, 0), (), _list),
+    "show": Operation("show NAME|FOLDER|FILE", (1, 1), (), _show),
+    "export": Operation(
+        "export NAME|FOLDER|FILE --client CLIENT -o FOLDER [--remove]",
+        (1, 1),
+        ("client", "output", "remove"),
+        _export,
+    ),
 }

@@ -10,6 +10,7 @@ from stretto.commands.amounts import size, some
 from stretto.commands.app import App
 from stretto.commands.reply import Reply
 from stretto.commands.safe import one_line, safe
+from stretto.commands.verb_operations import named, only, operation_of
 from stretto.state import places
 from stretto.state.care_finding import Finding, Report
 from stretto.state.errors import BadInput
@@ -18,7 +19,7 @@ from stretto.state.tide import check_tide, mark
 FLAGS: dict[str, tuple[str, ...]] = {
     "check": ("deep",),
     "repair": ("dry_run",),
-    "backup": ("target",),
+    "backup": (),
     "prune": ("older_than", "keep", "refs", "dry_run"),
     "stats": (),
     "migrate": (),
@@ -39,21 +40,11 @@ def store(app: App, args: SimpleNamespace) -> Reply:
         StoreDamaged: The store cannot be read at all.
         StrettoError: It cannot be read or written, or somebody is at work in it.
     """
-    args = SimpleNamespace(**{name.replace("-", "_"): value for name, value in vars(args).items()})
-    operation = str(args.operation or "")
-    if operation not in FLAGS:
-        raise BadInput(
-            f"`stretto store` has no operation {operation!r}." if operation else "`stretto store` needs an operation.",
-            field="operation",
-            allowed=tuple(FLAGS),
-            next_steps=("stretto store --help",),
-        )
-    for flag in _EVERY:
-        given = getattr(args, flag)
-        if given is not None and given is not False and flag not in FLAGS[operation]:
-            named = "a target" if flag == "target" else f"--{flag.replace('_', '-')}"
-            allowed = [f"--{f.replace('_', '-')}" for f in FLAGS[operation] if f != "target"]
-            raise BadInput(f"`stretto store {operation}` takes no {named}.", field=named, allowed=allowed)
+    args = named(args)
+    operation = operation_of("store", args, FLAGS)
+    if args.target is not None and operation != "backup":
+        raise BadInput(f"`stretto store {operation}` takes no target.", field="target")
+    only("store", operation, args, FLAGS[operation], _EVERY)
     if not (app.directory / places.EVENTS).exists() and operation != "check" and operation != "stats":
         path = str(app.directory / places.EVENTS)
         check_tide(path, mark(path), 0)
@@ -71,7 +62,9 @@ def repaired(app: App, *, dry_run: bool) -> Reply:
     Raises:
         StrettoError: As for `store`.
     """
-    return store(app, SimpleNamespace(**{**dict.fromkeys(_EVERY), "operation": "repair", "dry_run": dry_run}))
+    return store(
+        app, SimpleNamespace(**{**dict.fromkeys(_EVERY), "target": None, "operation": "repair", "dry_run": dry_run})
+    )
 
 
 def _check(app: App, args: SimpleNamespace) -> Reply:

@@ -321,7 +321,7 @@ def test_what_another_needs_stays(project: Project, team: Path, tmp_path: Path) 
     ("args", "told"),
     [
         (["frobnicate"], "no operation 'frobnicate'"),
-        ([], "It needs an operation"),
+        ([], "`stretto pack` needs an operation"),
         (["new", "../x"], "name"),
         (["new", "Team"], "name"),
         (["add"], "Which pack?"),
