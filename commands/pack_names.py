@@ -85,9 +85,7 @@ def _only(name: str, packs: dict[str, Locked]) -> str:
             f"/{name} is a command of {origins}.",
             field="command",
             allowed=[f"{pack.name}:{name}" for pack in having],
-            next_steps=(
-                f'Choose one for everybody, in .stretto/config.toml: [aliases] {name} = "{having[0].name}:{name}"',
-            ),
+            next_steps=(f'Choose one, under [aliases] in .stretto/config.toml: {name} = "{having[0].name}:{name}"',),
         )
     return f"{having[0].name}:{name}" if having else ""
 

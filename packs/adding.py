@@ -15,11 +15,11 @@ from stretto.packs.lock import locked
 from stretto.packs.manifest import fits
 from stretto.packs.options import Brought, Options
 from stretto.packs.origins import origin
-from stretto.packs.pack import Pack, Problem, sound
+from stretto.packs.pack import Problem, sound
 from stretto.packs.resolution import resolved
 from stretto.packs.sources import fetch
 from stretto.state.errors import BadInput, StateConflict
-from stretto.state.pack_lock import LOCK, Locked, read_lock
+from stretto.state.pack_lock import LOCK, Locked
 
 Look = Callable[[Files], Sequence[Problem]]
 """What is to be shown of a pack's files before it is agreed to."""
@@ -117,7 +117,7 @@ class Adder:
 
     def _again(self, pack: Locked) -> Files:
         found = fetch(self._project, pack.source, pack.commit)
-        new = locked(_parsed(found.files, self._version), source="", commit="", signer="").files
+        new = locked(sound(found.files, self._version), source="", commit="", signer="").files
         for path in sorted({*new, *pack.files}):
             if new.get(path) != pack.files.get(path):
                 raise BadInput(
@@ -127,10 +127,6 @@ class Adder:
                     next_steps=(f"stretto pack update {pack.name}   (shows what changed, and asks)",),
                 )
         return found.files
-
-
-def _parsed(files: Files, version: str) -> Pack:
-    return sound(files, version)
 
 
 def agree(packs: Mapping[str, Locked]) -> None:
@@ -154,8 +150,3 @@ def agree(packs: Mapping[str, Locked]) -> None:
             field="SOURCE",
             next_steps=("Add the packs that are needed together: stretto pack add SOURCE SOURCE …",),
         )
-
-
-def current(project: Path) -> dict[str, Locked]:
-    """The packs of a project."""
-    return read_lock(str(project))

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator
 
 from stretto.agents.paths import covers
-from stretto.agents.roles import ROLES, TOOLS, Role, load_role
+from stretto.agents.roles import TOOLS, Role, load_role
 from stretto.graph.holes import PLACEHOLDER
 from stretto.graph.template_model import TemplatePhase, TemplateTask
 from stretto.packs.handler_source import beyond
@@ -48,8 +48,8 @@ def _missing(role: Role, may: Capabilities) -> Iterator[str]:
 
 def _beyond(phase: TemplatePhase, pack: Pack) -> Iterator[str]:
     may = pack.manifest.capabilities
-    for name, writes in _at_work(phase, pack):
-        role = _role(name, pack)
+    for name, writes in _at_work(phase):
+        role = load_role(name)
         yield from (f"has a {name}, whose tool {word} is not in capabilities.tools" for word in _missing(role, may))
         for path in (path for path in writes if not _inside(path, may.paths)):
             yield f"has a {name} that may write {path!r}, which is not in capabilities.paths"
@@ -58,21 +58,14 @@ def _beyond(phase: TemplatePhase, pack: Pack) -> Iterator[str]:
             yield f"has a check that runs {program!r}, which is not in capabilities.commands"
 
 
-def _at_work(phase: TemplatePhase, pack: Pack) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _at_work(phase: TemplatePhase) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Each role of a phase with what it may write; also those that come when a plan is made, or tests fail."""
     for task in phase.tasks:
-        yield task.role, (task.writes or (_ANYWHERE,)) if _role(task.role, pack).writes else ()
+        yield task.role, (task.writes or (_ANYWHERE,)) if load_role(task.role).writes else ()
     if phase.kind == "test" or (phase.kind == "implement" and not phase.tasks):
         yield "implementer", (_ANYWHERE,)
     if phase.kind in ("test", "implement"):
         yield "debugger", ()
-
-
-def _role(name: str, pack: Pack) -> Role:
-    """A role of Stretto, or one of the pack; what is neither, a template's own reading refuses."""
-    if name in ROLES:
-        return load_role(name)
-    return pack.agents.get(name.rpartition(":")[2], Role(name, "", (), ""))
 
 
 def _inside(path: str, allowed: tuple[str, ...]) -> bool:

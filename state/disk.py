@@ -88,7 +88,7 @@ _INSERT = f"INSERT OR FAIL INTO Cache {_COLUMNS} VALUES {_ROW}"  # noqa: S608 - 
 """FAIL: an INSERT that fires triggers would else keep what it needs to undo itself, and there is one row."""
 _FEW = 8
 _INSERT_FEW = [f"INSERT INTO Cache {_COLUMNS} VALUES {', '.join([_ROW] * count)}" for count in range(_FEW + 1)]  # noqa: S608
-"""By how many rows. Alone it is a transaction, which begins and ends in a third of the time that it takes to say so."""
+"""By how many rows. Alone it is a transaction, which begins and ends without being told to."""
 _REPLACE = "UPDATE Cache SET store_time = ?, expire_time = ?, value = ? WHERE key = ? AND raw = 1"
 _VALUES = "SELECT key, expire_time, raw, mode, filename, value FROM Cache"
 _KEYS = "SELECT key, raw FROM Cache WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"

@@ -69,7 +69,7 @@ def tree_digest(files: dict[str, str]) -> str:
 
 
 def _sha256(content: bytes) -> str:
-    from hashlib import sha256  # here: it takes a tenth of a quick door's time, and most projects have no packs
+    from hashlib import sha256  # here: quick doors do without, and most projects have no packs
 
     return sha256(content).hexdigest()
 
