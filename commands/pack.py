@@ -141,10 +141,13 @@ def _add(app: App, words: list[str], args: SimpleNamespace) -> Reply:
 def _frozen(app: App, words: list[str]) -> Reply:
     if words:
         raise BadInput("--frozen takes no source: the lock names them.", field="--frozen")
-    project, adder = _adder(app)
+    from stretto.packs.signers import remember
 
+    project, adder = _adder(app)
     packs = read_lock(str(project))
     laid = adder.frozen()
+    for name in laid:
+        remember(name, packs[name].signer or None)
     lines = [f"{pack.name} {pack.version}{' (anew)' if pack.name in laid else ''}" for pack in packs.values()]
     said = f"{some(len(packs), 'pack')}, as the lock says: {', '.join(lines)}" if packs else "The lock names no pack."
     return Reply("pack", said, {"packs": sorted(packs), "laid": laid}, operation="add")

@@ -9,15 +9,16 @@ from typing import NamedTuple
 
 from stretto.packs.cache import Cache
 from stretto.packs.consent import told
-from stretto.packs.files import Files
+from stretto.packs.files import Files, digests
 from stretto.packs.install import changing, install, is_laid
 from stretto.packs.lock import locked
 from stretto.packs.manifest import fits
 from stretto.packs.options import Brought, Options
 from stretto.packs.origins import origin
-from stretto.packs.pack import Problem, sound
+from stretto.packs.pack import Problem
 from stretto.packs.resolution import resolved
 from stretto.packs.sources import fetch
+from stretto.packs.vetting import vetted
 from stretto.state.errors import BadInput, StateConflict
 from stretto.state.pack_lock import LOCK, Locked
 
@@ -104,20 +105,36 @@ class Adder:
     def frozen(self) -> list[str]:
         """Make the packs what the lock says, from the cache, or from where they came; the names of those laid anew.
 
+        The lock may have come with a clone: what it names is looked at as what is added.
+
         Raises:
-            BadInput: A source has other files by now than were locked, or there is none; nothing was changed.
+            BadInput: A source has other files by now than were locked, or there is none; or a pack is not sound, needs
+                another Stretto, or is signed by another than this user knows. Nothing was changed.
         """
         with changing(self._project) as packs:
             missing = {name: pack for name, pack in packs.items() if not is_laid(self._project, pack)}
             contents = {name: self._cache.find(pack) or self._again(pack) for name, pack in missing.items()}
-            for files in contents.values():
+            for name, files in contents.items():
+                self._held(packs[name], files)
                 self._cache.keep(files)
             install(self._project, packs, contents)
         return sorted(missing)
 
+    def _held(self, pack: Locked, files: Files) -> None:
+        """Hold the files of a pack to what the lock says of them beside their hashes, and to what any pack must be."""
+        manifest = vetted(files, self._version).manifest
+        signer, _ = self._signer(pack.name, files, pack)
+        if (manifest.name, manifest.version, signer) != (pack.name, pack.version, pack.signer):
+            raise BadInput(
+                f"{LOCK} says {pack.name} {pack.version}, signed by {pack.signer or 'nobody'}; its files are"
+                f" {manifest.name} {manifest.version}, signed by {signer or 'nobody'}. Nothing was changed.",
+                field=LOCK,
+                next_steps=("Take the version that git has: git checkout -- .stretto/packs.lock",),
+            )
+
     def _again(self, pack: Locked) -> Files:
         found = fetch(self._project, pack.source, pack.commit)
-        new = locked(sound(found.files, self._version), source="", commit="", signer="").files
+        new = digests(found.files)
         for path in sorted({*new, *pack.files}):
             if new.get(path) != pack.files.get(path):
                 raise BadInput(

@@ -86,6 +86,23 @@ def test_another_signer_is_refused_with_both_fingerprints(
     assert project.everything() == before
 
 
+def test_a_lock_names_a_signer_whom_this_user_does_not_know_for_the_pack_and_nothing_is_installed(
+    project: Project, team: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = project.run("pack", "sign", "../team", "--json").json["result"]["fingerprint"]
+    project.run("pack", "add", "../team", "--yes")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "theirs"))
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copytree(team, other / "team")
+    project.run("pack", "sign", "../other/team")
+    assert project.run("pack", "add", "../other/team", "--project", str(other), "--yes").code == 0
+    shutil.rmtree(project.root / ".stretto" / "packs")
+    ran = project.run("pack", "add", "--frozen")
+    assert (ran.code, ours in ran.err) == (2, True), ran.err
+    assert not list((project.root / ".stretto" / "packs").glob("team-*"))
+
+
 def test_a_key_or_folder_that_cannot_be_used_is_bad_input_and_nothing_is_written(
     project: Project, team: Path, home: Path
 ) -> None:
