@@ -7,8 +7,7 @@ MessagePack has a list as its length and then its elements, so those bytes can b
 """
 
 import struct
-from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import ormsgpack
 
@@ -42,16 +41,21 @@ class Encoder:
         self._plain = plain
         self._known: dict[str, _Known] = {}
 
-    def encode(self, serde: Serializer, value: Any) -> Encoded:
+    def encode(self, serde: Serializer, value: object) -> Encoded:
         """The same as `serde` makes of the value. TypeError for what would not be loaded again."""
-        kind = _kind(value)
+        kind = type(value)
         if kind is list:
-            items: list[Any] = value
+            items = cast("list[Any]", value)
             if len(items) > _FEW and self._messages.issuperset(map(type, items)):
                 return "msgpack", b"".join(self._list(serde, items))
-        elif (kind is str or kind is int) and type(serde) is self._plain:
-            with suppress(ormsgpack.MsgpackEncodeError):  # then serde knows what to do
-                return "msgpack", ormsgpack.packb(value)
+        elif type(serde) is self._plain:
+            if value is None:
+                return "null", b""
+            if kind is str or kind is int:
+                try:
+                    return "msgpack", ormsgpack.packb(value)
+                except ormsgpack.MsgpackEncodeError:
+                    pass  # serde knows what to do
         encoding, data = serde.dumps_typed(value)
         if encoding not in KINDS:
             raise TypeError(f"{encoding!r} is not an encoding that may be loaded again")
@@ -86,13 +90,9 @@ def _texts(message: Any) -> dict[str, Any] | None:
     return {name: value.copy() if type(value) in (list, dict) else value for name, value in fields.items()}
 
 
-def _is_text(value: Any) -> bool:
-    kind = _kind(value)
+def _is_text(value: object) -> bool:
+    kind = type(value)
     return kind is str or value is None or (kind in (list, dict) and not value)
-
-
-def _kind(value: object) -> Any:
-    return type(value)
 
 
 def _held(serde: Serializer, message: Any) -> bytes:

@@ -41,7 +41,8 @@ class Tide:
             if self._file is None:
                 self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 self._boot = f"{_SYNCED if self._synced else boot_id():<{_WIDTH}}".encode()
-            os.pwrite(self._file, _sealed(b"%020d %s" % (commits, self._boot)), 0)
+            text = b"%020d %s" % (commits, self._boot)
+            os.pwrite(self._file, b"%s %08x" % (text, crc32(text)), 0)
         except OSError as error:
             raise StrettoError(
                 f"{self._path!r} cannot be written: {error.strerror}. What was written to the store before, and now, is"

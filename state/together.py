@@ -54,9 +54,9 @@ class Together:
 
     def write(self, work: Work, patience: float) -> None:
         """Do `work`, which may be done a second time; wait for up to `patience` seconds for another to go with."""
-        if not patience and not self._jobs and self._lock.acquire(blocking=False):
+        if not patience and self._lock.acquire(blocking=False):
             try:
-                self._perform((work,))
+                self._drain(work)
             finally:
                 self._lock.release()
             return
@@ -74,7 +74,7 @@ class Together:
 
         LangGraph writes in threads of its own: who writes in the main one does it by himself, one after the other.
         """
-        if len(self._jobs) >= _ENOUGH or threading.current_thread() is threading.main_thread():
+        if len(self._jobs) >= _ENOUGH or threading.get_ident() == threading.main_thread().ident:
             return False
         if self._unwilling:
             self._unwilling -= 1
@@ -85,15 +85,25 @@ class Together:
         self._unwilling = 0 if taken else 4**self._in_vain
         return done
 
-    def _drain(self) -> None:
-        jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
-        for job in jobs:
+    def _drain(self, *own: Work) -> None:
+        """Do what waits and then what is one's own, which raises here what goes wrong with it."""
+        jobs: list[_Job] = []
+        works: list[Work] = []
+        while self._jobs:
+            job = self._jobs.popleft()
             job.begun = True
+            jobs.append(job)
+            works.append(job.work)
+        works += own
         try:
-            self._perform([job.work for job in jobs])
-        except Exception as error:  # noqa: BLE001 - it is raised where the job came from
+            self._perform(works)
+        except Exception as error:
+            if own and not jobs:
+                raise
             for job in jobs:
-                job.finish(error if len(jobs) == 1 else self._alone(job))
+                job.finish(error if len(works) == 1 else self._alone(job.work))
+            if own and (mine := self._alone(*own)):
+                raise mine from None
         except BaseException:
             for job in jobs:
                 job.finish(StrettoError("A write was interrupted. Nothing of it was stored."))
@@ -102,10 +112,10 @@ class Together:
             for job in jobs:
                 job.finish(None)
 
-    def _alone(self, job: _Job) -> Exception | None:
+    def _alone(self, work: Work) -> Exception | None:
         """Do one of a group that failed: only those that are at fault may fail."""
         try:
-            self._perform((job.work,))
+            self._perform((work,))
         except Exception as error:  # noqa: BLE001 - it is raised where the job came from
             return error
         return None
