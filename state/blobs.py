@@ -15,7 +15,7 @@ from stretto.state import folders
 from stretto.state.disk import Durability, Table, TakenKey
 from stretto.state.errors import BadInput, DiskFailed, DiskFull, StoreDamaged, StrettoError
 from stretto.state.examining import wrong_format
-from stretto.state.gate import hold, let_go, open_gate
+from stretto.state.gate import TOKEN_SIZE, hold_again, let_go, open_gate
 from stretto.state.keys import Range
 from stretto.state.reader import FAULTS, explain, is_damage, stopped
 from stretto.state.sealing import Row, seal, unseal
@@ -91,6 +91,11 @@ class BlobStore:
         self._verified: OrderedDict[bytes, tuple[bytes, Row]] = OrderedDict()
         self._closed = False
         self._failed = ""
+        self._busy = False
+        self._token = os.urandom(TOKEN_SIZE)
+        self.version = -1
+        """In a transaction, a number that is another one once another store has written since the last transaction of
+        this one, and where that failed."""
         self.rolled_back: Callable[[], None] = lambda: None
         """Called when a transaction failed, with the lock held: to forget what was thought to be written."""
         with _alone_in(self.directory):
@@ -146,17 +151,20 @@ class BlobStore:
         found = self._ask(Table.value, key)
         return None if found is None else self._unsealed(key, found)
 
-    def add(self, key: bytes, value: bytes, expires: float | None = None) -> Row | None:
-        """Store `value` under a key that has none yet; None, and nothing is stored, if it has one. In a transaction."""
-        sealed, row = seal(key, value)
-        return row if self._table.insert(key, sealed, expires) else None
+    def add(self, key: bytes, value: bytes, expires: float | None = None) -> bytes | None:
+        """Store `value` under a key that has none yet; the row's digest.
 
-    def set(self, key: bytes, value: bytes, expires: float | None = None) -> Row:
-        """Store `value`, replacing what was there. In a transaction."""
-        sealed, row = seal(key, value)
+        None, and nothing is stored, if the key has one. In a transaction.
+        """
+        sealed, digest = seal(key, value)
+        return digest if self._table.insert(key, sealed, expires) else None
+
+    def set(self, key: bytes, value: bytes, expires: float | None = None) -> bytes:
+        """Store `value`, replacing what was there; the row's digest. In a transaction."""
+        sealed, digest = seal(key, value)
         if not self._table.insert(key, sealed, expires):
             self._table.replace(key, sealed, expires)
-        return row
+        return digest
 
     def rows(self, span: Range) -> list[tuple[bytes, Row]]:
         """Keys and verified rows in the range, in order of their bytes."""
@@ -205,11 +213,6 @@ class BlobStore:
         """A number that is another one once another process has written to the store."""
         return self._ask(Table.changes_of_others)
 
-    @property
-    def version(self) -> int:
-        """In a transaction, the same number without asking for it. -1 where the transaction before it failed."""
-        return self._table.version
-
     def _ask(self, question: Callable[Concatenate[Table, P], T], *args: P.args, **named: P.kwargs) -> T:
         """Have the table do something, one thread at a time."""
         with self._lock:
@@ -245,25 +248,22 @@ class BlobStore:
 
     def _perform(self, works: Sequence[Callable[[], None]]) -> None:
         """Do them in one transaction, which is a light one if they store nothing but new rows."""
-        try:
+        for lightly in (True, False):
             try:
-                self._perform_in(works, lightly=True)
-            except TakenKey:
+                self._begin(lightly=lightly)
+                error: BaseException | None = None
+                try:
+                    for work in works:
+                        work()
+                except BaseException as raised:  # noqa: BLE001 - it is raised there
+                    error = raised
+                self._end(error)
+            except BaseException as refused:
                 self.rolled_back()
-                self._perform_in(works, lightly=False)
-        except BaseException:
-            self.rolled_back()
-            raise
-
-    def _perform_in(self, works: Sequence[Callable[[], None]], *, lightly: bool) -> None:
-        self._begin(lightly=lightly)
-        error: BaseException | None = None
-        try:
-            for work in works:
-                work()
-        except BaseException as raised:  # noqa: BLE001 - it is raised there
-            error = raised
-        self._end(error)
+                if not lightly or not isinstance(refused, TakenKey):
+                    raise
+            else:
+                return
 
     def transaction(self) -> "_Transaction":
         """All writes inside, or none; no other writer in between. Does not nest.
@@ -277,28 +277,30 @@ class BlobStore:
     def _begin(self, *, lightly: bool = False) -> None:
         self._lock.acquire()
         try:
-            table = self._fit()
-            hold(self._gate, self.directory)
+            if self._busy or self._failed or self._closed or self.inherited:
+                self._refuse()
+            alone = hold_again(self._gate, self.directory, self._token)
         except BaseException:
             self._lock.release()
             raise
+        self._busy = True
         try:
-            table.begin(lightly=lightly)
+            self.version = self._table.begin(lightly=lightly, alone=alone)
         except BaseException as error:  # noqa: BLE001 - it is raised there; the transaction may have begun nevertheless
             self._end(error)
 
-    def _fit(self) -> Table:
-        """The table, if a transaction may begin."""
+    def _refuse(self) -> None:
+        """Say why no transaction may begin."""
         if self._failed:
             raise stopped(self._failed)
-        table = self._open()
-        table.must_be_free()
-        return table
+        self._open()
+        raise RuntimeError("a transaction of this store is open in this thread already")
 
     def _end(self, error: BaseException | None) -> None:
         """Commit if there is no error, which is raised otherwise; leave no transaction open."""
         try:
             try:
+                self._busy = False
                 self._table.finish(error)
             finally:
                 let_go(self._gate)
@@ -317,12 +319,15 @@ class BlobStore:
         """Reads inside belong to one moment, whatever other processes commit meanwhile. Does not nest."""
         with self._lock:
             table = self._open()
-            table.must_be_free()
+            if self._busy:
+                raise RuntimeError("a transaction of this store is open in this thread already")
+            self._busy = True
             try:
                 try:
                     table.begin_reading()
                     yield
                 finally:
+                    self._busy = False
                     table.end_reading()
             except FAULTS as error:
                 raise self._translated(error) from error

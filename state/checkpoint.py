@@ -21,7 +21,6 @@ who computes the digests anew: there is no secret in them.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self, cast
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
@@ -36,21 +35,21 @@ from langgraph.checkpoint.base import (
     DeltaChannelHistory,
     PendingWrite,
     get_checkpoint_id,
-    get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from stretto.state import migration, pruning
 from stretto.state.blobs import BlobStore
+from stretto.state.configs import address, config_of, described
 from stretto.state.decoding import Decoder
 from stretto.state.disk import Durability
-from stretto.state.documents import Document, Documents, Place, dump_document, dump_writes, mark
+from stretto.state.documents import CHECKPOINT, Document, Documents, Place, dump_document, dump_writes, mark
 from stretto.state.encoding import Encoder
 from stretto.state.errors import BadInput, StoreDamaged
 from stretto.state.healing import Healer
 from stretto.state.keys import join
 from stretto.state.reading import ROWS, Encoded, Raw, Reader, damaged
-from stretto.state.segments import INLINE, Segments, Stored
+from stretto.state.segments import INLINE, INLINE_ONCE, Segments, Stored
 
 _PATIENCE, _REMEMBERED = 0.005, 4096
 _STRATEGIES = ("keep_latest", "delete")
@@ -92,9 +91,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # Writing
@@ -112,12 +109,12 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
             StoreDamaged: The checkpoint that it follows is not what was written; nothing was written.
             StrettoError: The disk refused, or another process kept the store locked; nothing was written.
         """
-        thread, namespace, parent = _address(config)
+        thread, namespace, parent = address(config)
         place = Place(thread, namespace, checkpoint["id"])
         before = Place(thread, namespace, parent) if parent else None
         rest = {**checkpoint, "channel_versions": {**checkpoint["channel_versions"]}}  # LangGraph changes its own
         del rest["channel_values"], rest["id"]
-        described = cast("dict[str, Any]", get_checkpoint_metadata(config, metadata))
+        about = described(config, metadata)
         encoded = {
             channel: self._encoder.encode(self.serde, value)
             for channel, value in checkpoint["channel_values"].items()
@@ -128,11 +125,11 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
             follows = self._follows(before) if before else None
             values = self._keep_values(place, checkpoint, encoded, follows)
             digest, writers = (follows.digest, self._writers.get(follows.place, b"")) if follows else (b"", b"")
-            self._put(Document(place, parent, digest, writers, rest, described, values, b""))
+            self._put(Document(place, parent, digest, writers, rest, about, values, b""))
             self._reader.forget(place)
 
         self._store.write(work)
-        return _config(place)
+        return config_of(place)
 
     def _follows(self, place: Place) -> Document | None:
         try:
@@ -162,13 +159,13 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
     def _put(self, document: Document) -> None:
         """Write the row of a document. One that it replaces leaves a note for those made from it."""
         key, value = document.place.key, dump_document(self.serde, document)
-        row = self._store.add(key, value)
-        if row is None:
+        digest = self._store.add(key, value)
+        if digest is None:
             old = self._store.get(key)
-            row = self._store.set(key, value)
-            if old and old != row:
+            digest = self._store.set(key, value)
+            if old and old.digest != digest:
                 self._documents.take_leave(document.place, old.digest)
-        self._documents.remember(document, row.digest)
+        self._documents.remember(document, digest)
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -182,17 +179,22 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         Raises:
             StrettoError: The disk refused, or another process kept the store locked; nothing was written.
         """
-        thread, namespace, checkpoint_id = _address(config)
+        thread, namespace, checkpoint_id = address(config)
         place = Place(thread, namespace, checkpoint_id or "")
-        key = place.key + join(task_id)
-        encoded = [
-            (WRITES_IDX_MAP.get(channel, index), channel, self._encoder.encode(self.serde, value))
-            for index, (channel, value) in enumerate(writes)
-        ]
+        key = CHECKPOINT + join(*place, task_id)
+        encoded: list[tuple[int, str, Encoded]] = []
+        urgent = False
+        for index, (channel, value) in enumerate(writes):
+            number = WRITES_IDX_MAP.get(channel, index)
+            urgent = urgent or number < 0
+            encoded.append((number, channel, self._encoder.encode(self.serde, value)))
 
         def work() -> None:
-            keep = self._segments.keep_once
-            made = [(index, task_path, channel, keep(thread, *value)) for index, channel, value in encoded]
+            keep = self._segments.keep
+            made = [
+                (number, task_path, channel, new if len(new[1]) <= INLINE_ONCE else keep(thread, *new, None))
+                for number, channel, new in encoded
+            ]
             if self._store.add(key, dump_writes(self.serde, made)) is None:
                 self._documents.amend(self.serde, key, made)
             self._writers[place] = self._writers.pop(place, b"") + mark(task_id)
@@ -200,7 +202,6 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
                 del self._writers[next(iter(self._writers))]
             self._reader.forget(place)
 
-        urgent = any(index < 0 for index, _, _ in encoded)
         self._store.write(work, 0.0 if urgent else _PATIENCE)
 
     # Reading
@@ -212,11 +213,11 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
             StoreDamaged: A row of it, or the checkpoint that it follows, is not what was written; the message names
                 thread and checkpoint.
         """
-        thread, namespace, checkpoint_id = _address(config)
+        thread, namespace, checkpoint_id = address(config)
         raw = self._reader.get(self.serde, thread, namespace, checkpoint_id)
         if raw is None:
             return None
-        return self._build(raw, config if checkpoint_id else _config(raw.document.place))
+        return self._build(raw, config if checkpoint_id else config_of(raw.document.place))
 
     def list(
         self,
@@ -239,7 +240,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
                 raw = self._reader.read(self.serde, place, filter)
             if raw:
                 left = None if left is None else left - 1
-                yield self._build(raw, _config(place))
+                yield self._build(raw, config_of(place))
 
     def _places(self, config: RunnableConfig | None, before: RunnableConfig | None) -> Iterator[Place]:
         """Where the checkpoints that match lie, newest first."""
@@ -267,7 +268,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
             config=config,
             checkpoint=cast("Checkpoint", document.checkpoint),
             metadata=cast("CheckpointMetadata", document.metadata),
-            parent_config=_config(document.before) if document.parent else None,
+            parent_config=config_of(document.before) if document.parent else None,
             pending_writes=writes,
         )
 
@@ -281,7 +282,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         Raises:
             StoreDamaged: A checkpoint or a write on the way is not what was written, or is missing.
         """
-        thread, namespace, checkpoint_id = _address(config)
+        thread, namespace, checkpoint_id = address(config)
         histories = {channel: DeltaChannelHistory(writes=[]) for channel in channels}
         left = list(channels)
         with self._store.snapshot():
@@ -436,13 +437,3 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
     ) -> Mapping[str, DeltaChannelHistory]:
         """`get_delta_channel_history` in a thread."""
         return await asyncio.to_thread(self.get_delta_channel_history, config=config, channels=channels)
-
-
-def _address(config: RunnableConfig) -> tuple[str, str, str | None]:
-    """Thread, namespace and, if given, the checkpoint."""
-    asked = config.get("configurable", {})
-    return str(asked["thread_id"]), asked.get("checkpoint_ns", ""), asked.get("checkpoint_id")
-
-
-def _config(place: Place) -> RunnableConfig:
-    return {"configurable": {"thread_id": place.thread, "checkpoint_ns": place.namespace, "checkpoint_id": place.id}}

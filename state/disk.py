@@ -108,7 +108,8 @@ class Table(diskcache.Cache):
         """Of the one cursor that writes: to make one for each statement takes longer."""
         self._synchronous = _SYNCHRONOUS[durability]
         self.version = -1
-        """What `changes_of_others` was when the last transaction began; -1 if that one failed."""
+        """Another number for a transaction before which somebody else may have written; -1 if the last one failed."""
+        self._versions = itertools.count()
         self._ahead = self._inserted = self._changes = 0
         self._waiting: list[tuple[bytes, float, float | None, bytes]] | None = None
         """New rows of a transaction that is nothing else as yet."""
@@ -313,11 +314,6 @@ class Table(diskcache.Cache):
         """A number that is another one once somebody else has committed to the file."""
         return int(self._con.execute("PRAGMA data_version").fetchone()[0])
 
-    def must_be_free(self) -> None:
-        """RuntimeError if a transaction is open: they do not nest."""
-        if self._con.in_transaction:
-            raise RuntimeError("a transaction of this store is open in this thread already")
-
     def stranger(self, kinds: str) -> object:
         """The first key that begins with none of these letters; None if there is none."""
         starts = ("", *sorted(kinds), "\x7f")
@@ -338,11 +334,13 @@ class Table(diskcache.Cache):
         if self._con.in_transaction:
             self._con.rollback()
 
-    def begin(self, *, lightly: bool = False) -> None:
-        """From here to `commit`, writes are one transaction, in which diskcache's own methods take part.
+    def begin(self, *, lightly: bool = False, alone: bool = False) -> int:
+        """From here to `finish`, writes are one transaction, in which diskcache's own methods take part.
 
         Begun `lightly`, new rows wait for its end, as long as nothing but those is written and nothing is read: then
-        they are one statement. TakenKey is raised where one of them is not new.
+        they are one statement. TakenKey is raised where one of them is not new. `alone` says that nobody else has
+        written since the last transaction. Returned is a number that is the same for each transaction until somebody
+        else has, or one fails.
 
         Raises:
             StrettoError: Another process kept the file locked.
@@ -351,11 +349,11 @@ class Table(diskcache.Cache):
             self._begin_immediate()
         self._txn_id = threading.get_ident()  # so that diskcache begins none of its own
         self._inserted, self._before = 0, None
-        (version,) = self._ask("PRAGMA data_version").fetchone()
-        if version != self.version:
+        if not alone or self.version < 0:
             (self._ahead,) = self._ask("SELECT value FROM Settings WHERE key = ?", (AHEAD,)).fetchone()
-            self.version = version
+            self.version = next(self._versions)
         self._waiting = [] if lightly else None
+        return self.version
 
     def _begin_immediate(self) -> None:
         try:
@@ -377,49 +375,46 @@ class Table(diskcache.Cache):
         self._waiting = None
         self._begin_immediate()
         for row in waiting:
-            self._inserted = self._new(_INSERT, row)
-
-    def _new(self, insert: str, row: tuple[object, ...]) -> int:
-        try:
-            return self._ask(insert, row).lastrowid or 0
-        except sqlite3.IntegrityError as error:
-            raise TakenKey from error
-
-    def commit(self) -> None:
-        """Make what was written since `begin` durable."""
-        waiting, self._waiting = self._waiting, None
-        if waiting and len(waiting) > _FEW:
-            self._in_earnest(waiting)
-            waiting = None
-        version, self.version = self.version, -1
-        if waiting is None:
-            count = self._count() if self._tide else 0
-            self._ask("COMMIT")
-        elif waiting:
-            count = self._ahead + self._at_once(waiting)
-        else:
-            count = 0
-        self.version, self._txn_id = version, None
-        if count and self._tide:
-            self._tide.rise(count)
-
-    def _at_once(self, rows: list[tuple[bytes, float, float | None, bytes]]) -> int:
-        """Store new rows as a transaction of their own; the rowid of the last."""
-        try:
-            return self._new(_INSERT_FEW[len(rows)], tuple(itertools.chain.from_iterable(rows)))
-        except sqlite3.OperationalError as error:
-            raise self._locked(error) from error
+            try:
+                self._inserted = self._ask(_INSERT, row).lastrowid or 0
+            except sqlite3.IntegrityError as error:
+                raise TakenKey from error
 
     def finish(self, error: BaseException | None) -> None:
-        """Commit if there is no error; else undo what was written since `begin`, and raise it."""
+        """Make what was written since `begin` durable if there is no error; else undo it, and raise the error."""
         if error is not None:
             self.end()
             raise error
+        version, self.version = self.version, -1
         try:
-            self.commit()
+            count = self._commit() if self._waiting is None or len(self._waiting) > _FEW else self._store_new()
+            self.version, self._txn_id = version, None
+            if count and self._tide:
+                self._tide.rise(count)
         except BaseException:
             self.end()
             raise
+
+    def _store_new(self) -> int:
+        """Store the new rows, and nothing else, as a transaction of their own. The count of commits with it, or 0."""
+        rows, self._waiting = self._waiting, None
+        if not rows:
+            return 0
+        try:
+            new = self._ask(_INSERT_FEW[len(rows)], tuple(itertools.chain.from_iterable(rows)))
+        except sqlite3.IntegrityError as error:
+            raise TakenKey from error
+        except sqlite3.OperationalError as error:
+            raise self._locked(error) from error
+        return self._ahead + (new.lastrowid or 0)
+
+    def _commit(self) -> int:
+        """Commit what is written. The count of commits with this one; 0 if it changes nothing, or nobody counts."""
+        if self._waiting:
+            self._in_earnest(self._waiting)
+        count = self._count() if self._tide else 0
+        self._ask("COMMIT")
+        return count
 
     def _count(self) -> int:
         """The count of commits with the one that is about to be made; 0 if it changes nothing."""

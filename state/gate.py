@@ -7,8 +7,10 @@ import os
 import time
 
 from stretto.state.errors import StrettoError
+from stretto.state.folders import refusal
 
 PATIENCE_SECONDS = 30.0
+TOKEN_SIZE = 16
 
 
 def open_gate(path: str) -> int:
@@ -22,8 +24,13 @@ def hold(gate: int, path: str) -> None:
     Raises:
         StrettoError: Somebody else held it for 30 s: a stopped process, most likely.
     """
-    if _try(gate):
-        return
+    try:
+        fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _wait(gate, path)
+
+
+def _wait(gate: int, path: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     pause = 0.0005
     while not _try(gate):
@@ -34,6 +41,28 @@ def hold(gate: int, path: str) -> None:
             )
         time.sleep(pause)
         pause = min(pause * 2, 0.01)
+
+
+def hold_again(gate: int, path: str, token: bytes) -> bool:
+    """Take the lock; whether nobody else did since somebody with this token. It stays for who asks next.
+
+    It is left before anything is written: who dies in the middle of that was here nevertheless.
+
+    Raises:
+        StrettoError: As of `hold`, or the lock file cannot be read or written; then the lock is free.
+    """
+    try:
+        fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _wait(gate, path)
+    try:
+        if os.pread(gate, TOKEN_SIZE, 0) == token:
+            return True
+        os.pwrite(gate, token, 0)
+    except OSError as error:
+        let_go(gate)
+        raise refusal(error, f"The lock of {path!r} cannot be written", "See whether the disk fails.") from error
+    return False
 
 
 def let_go(gate: int) -> None:

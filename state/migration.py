@@ -55,7 +55,7 @@ def _rewrite(store: BlobStore, segments: Segments, serde: Serializer) -> None:
         written[place] = _document(store, segments, place, serde.loads_typed(old), written)
         row = dump_document(serde, written[place])
         store.delete(key)
-        written[place] = written[place]._replace(digest=store.set(key, row).digest)
+        written[place] = written[place]._replace(digest=store.set(key, row))
     _writes(store, segments, serde)
     for kind in (_WRITE, _VALUE):
         store.erase(below(kind))

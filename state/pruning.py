@@ -120,4 +120,4 @@ def copy(store: BlobStore, segments: Segments, serde: Serializer, source: str, t
         document = load_document(serde, place, *row)
         parent_digest = copied.get(document.before, b"")
         moved = document._replace(place=there, parent_digest=parent_digest)
-        copied[place] = store.set(there.key, dump_document(serde, moved)).digest
+        copied[place] = store.set(there.key, dump_document(serde, moved))

@@ -53,11 +53,11 @@ class Row(NamedTuple):
     digest: bytes
 
 
-def seal(key: bytes, value: bytes) -> tuple[bytes, Row]:
-    """What is stored under `key` for `value`, and the row it will be read as."""
+def seal(key: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """What is stored under `key` for `value`, and the digest of it."""
     head, body = pack(value) if len(value) >= _WORTH_DEFLATING else (_HEADS[_PLAIN], value)
     digest = blake2b(b"%d.%b%b%b" % (len(key), key, head, body), digest_size=DIGEST_SIZE).digest()
-    return head + digest + body, Row(value, digest)
+    return head + digest + body, digest
 
 
 def unseal(key: bytes, sealed: bytes) -> Row:

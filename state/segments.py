@@ -75,10 +75,6 @@ class Segments:
         _push(self._recent, thread, rope)
         return [kind, *(piece if isinstance(piece, bytes) else list(piece) for piece in rope)]
 
-    def keep_once(self, thread: str, kind: str, data: bytes) -> Stored:
-        """The same for a row that is written once."""
-        return (kind, data) if len(data) <= INLINE_ONCE else self.keep(thread, kind, data, None)
-
     def _replaced(self, thread: str, base: Stored | None) -> tuple[Rope, bytes] | None:
         if not base or _inline(base) is not None:
             return None

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = ("testing", "commands", "packs", "graph", "agents", "state")
 FENCES: dict[str, tuple[str, ...]] = {
-    "langgraph": ("graph/", "state/checkpoint.py", "state/node_cache.py"),
-    "langchain_core": ("agents/", "state/checkpoint.py"),
+    "langgraph": ("graph/", "state/checkpoint.py", "state/configs.py", "state/node_cache.py"),
+    "langchain_core": ("agents/", "state/checkpoint.py", "state/configs.py"),
     "tenacity": ("agents/retry.py",),
     "diskcache": ("state/",),
     "rich": ("commands/",),
