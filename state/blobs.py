@@ -103,9 +103,9 @@ class BlobStore:
                 self._table = Table(self.directory, durability, FORMAT, marked=marked)
             except FAULTS as error:
                 raise self._translated(error) from error
-            self._gate = open_gate(str(Path(self.directory, _GATE)))
             _STORES.add(self)
             try:
+                self._anchored(self._make_gate)
                 self._ask(Table.verify_schema)
                 self._ask(Table.prove)
                 self._settle(migrate)
@@ -130,12 +130,14 @@ class BlobStore:
                 migrate(self)
             self._ask(Table.set_version, FORMAT)
 
+    def _make_gate(self) -> None:
+        self._gate = open_gate(str(Path(self.directory, _GATE)))
+
     def _anchored(self, sync: Callable[[], None]) -> None:
         try:
             sync()
         except OSError as error:
-            step = "See whether the disk fails."
-            raise folders.refusal(error, f"The directory {self.directory!r} cannot hold a store", step) from error
+            raise _cannot_hold(self.directory, error) from error
 
     def _hold_only(self, kinds: str) -> None:
         """See that nobody else wrote a row, or moved one to another key."""
@@ -280,7 +282,8 @@ class BlobStore:
             if self._busy or self._failed or self._closed or self.inherited:
                 self._refuse()
             alone = hold_again(self._gate, self.directory, self._token)
-        except BaseException:
+        except BaseException as error:
+            self._failed = error.message if isinstance(error, DiskFailed) else self._failed
             self._lock.release()
             raise
         self._busy = True
@@ -393,9 +396,19 @@ def _forked(directory: str) -> StrettoError:
 @contextmanager
 def _alone_in(directory: str) -> Generator[None]:
     """Openers wait for each other: making the tables takes many statements, and some of them do not wait for a lock."""
-    with Path(directory, _LOCK).open("w", encoding="ascii") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        lock = open_gate(str(Path(directory, _LOCK)))
+    except OSError as error:
+        raise _cannot_hold(directory, error) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
+
+
+def _cannot_hold(directory: str, error: OSError) -> StrettoError:
+    return folders.refusal(error, f"The directory {directory!r} cannot hold a store", "See whether the disk fails.")
 
 
 def _own_directory(directory: str | os.PathLike[str]) -> str:
@@ -412,7 +425,7 @@ def _own_directory(directory: str | os.PathLike[str]) -> str:
             Path(path).chmod(0o700)
         Path(path, _LOCK).touch(mode=0o600)
     except OSError as error:
-        refused = folders.refusal(error, f"The directory {path!r} cannot hold a store", "")
+        refused = _cannot_hold(path, error)
         if isinstance(refused, DiskFull):
             raise refused from error
         raise BadInput(refused.message, field="directory") from error

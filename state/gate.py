@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 
-from stretto.state.errors import StrettoError
+from stretto.state.errors import DiskFailed, DiskFull, StrettoError
 from stretto.state.folders import refusal
 
 PATIENCE_SECONDS = 30.0
@@ -49,7 +49,8 @@ def hold_again(gate: int, path: str, token: bytes) -> bool:
     It is left before anything is written: who dies in the middle of that was here nevertheless.
 
     Raises:
-        StrettoError: As of `hold`, or the lock file cannot be read or written; then the lock is free.
+        StrettoError: As of `hold`; or the disk is full. The lock is free then.
+        DiskFailed: The lock file cannot be read or written, and the lock is free.
     """
     try:
         fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,7 +62,10 @@ def hold_again(gate: int, path: str, token: bytes) -> bool:
         os.pwrite(gate, token, 0)
     except OSError as error:
         let_go(gate)
-        raise refusal(error, f"The lock of {path!r} cannot be written", "See whether the disk fails.") from error
+        refused = refusal(error, f"The lock of {path!r} cannot be written", "See whether the disk fails, then resume.")
+        if isinstance(refused, DiskFull):
+            raise refused from error
+        raise DiskFailed(refused.message, next_steps=refused.next_steps) from error
     return False
 
 

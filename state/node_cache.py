@@ -66,13 +66,19 @@ class DiskNodeCache(BaseCache[Any]):
             StoreDamaged: One of them is not what was written; `clear` makes room for it anew.
         """
         names = {_key(key): key for key in keys}
-        rows = self._store.unexpired(names, time.time())
-        return {names[name]: self._load(row.value) for name, row in rows.items()}
+        try:
+            rows = self._store.unexpired(names, time.time())
+            return {names[name]: self._load(row.value) for name, row in rows.items()}
+        except (StoreDamaged, ValueError) as error:
+            raise StoreDamaged(
+                f"A cached result in {self._store.directory!r} is damaged: {error}. Nothing of it was used.",
+                next_steps=(f"Remove {self._store.directory!r}: what was cached in it is made again.",),
+            ) from error
 
     def _load(self, value: bytes) -> Any:
         (kind,), data = split(value, 1)
         if kind not in KINDS:
-            raise StoreDamaged(f"A cached result has the encoding {kind!r}, which Stretto does not write.")
+            raise StoreDamaged(f"its encoding {kind!r} is not one that Stretto writes")
         return self.serde.loads_typed((kind, data[len(_END) :]))
 
     def set(self, pairs: Mapping[FullKey, tuple[Any, int | None]]) -> None:

@@ -20,6 +20,7 @@ from typing import NamedTuple, Self
 from stretto.state import ids
 from stretto.state.errors import BadInput, StateConflict
 from stretto.state.filter import Filter
+from stretto.state.folders import refusal
 from stretto.state.gate import held_now, open_gate
 from stretto.state.log import Log
 from stretto.state.subscription_rows import (
@@ -311,8 +312,11 @@ class Subscription:
 
 def _serve_alone(directory: Path, name: str, held: ExitStack) -> None:
     folder = directory / FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    gate = open_gate(str(folder / f"{name}.lock"))
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        gate = open_gate(str(folder / f"{name}.lock"))
+    except OSError as error:
+        raise refusal(error, f"{str(folder)!r} cannot be written", "See whether the disk fails.") from error
     held.callback(os.close, gate)
     if not held.enter_context(held_now(gate)):
         raise StateConflict(

@@ -86,6 +86,19 @@ def test_a_planted_pickle_is_an_error_and_not_code(cache: DiskNodeCache, tmp_pat
     assert cache.get([ONE]) == {}
 
 
+def test_a_damaged_result_is_named_with_what_to_do(cache: DiskNodeCache, tmp_path: Path) -> None:
+    cache.set({ONE: ("something", None), TWO: (2, None)})
+    connection = sqlite3.connect(tmp_path / "cache" / "cache.db", isolation_level=None)
+    connection.execute("UPDATE Cache SET value = CAST(replace(value, 'some', 'any_') AS BLOB)")
+    connection.close()
+
+    with pytest.raises(StoreDamaged, match=r"A cached result in .*cache' is damaged: a row does not match") as told:
+        cache.get([ONE])
+
+    assert told.value.next_steps == (f"Remove '{tmp_path / 'cache'}': what was cached in it is made again.",)
+    assert cache.get([TWO]) == {TWO: 2}
+
+
 class Point:
     """Not a type that LangGraph vouches for."""
 
