@@ -4,7 +4,7 @@ An analysis is kept as a fact of the workflow, so that a failure that was looked
 asked about later are one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from stretto.graph import coordination, dependencies, dependency_sources, failures
@@ -101,12 +101,21 @@ class Rate(NamedTuple):
         return self.completed / self.n if self.n else None
 
 
-def events_of(tx: Transaction, workflow_id: str | None) -> list[Event]:
-    """All events of a workflow, or of all."""
-    found: list[Event] = []
-    while page := event_page(tx.database, workflow_id, found[-1].seq if found else 0, _PAGE):
-        found += page
-    return found
+def events_of(tx: Transaction, workflow_id: str) -> list[Event]:
+    """All events of a workflow."""
+    return [*_pages(tx, workflow_id)]
+
+
+def all_events(tx: Transaction) -> Iterator[Event]:
+    """The events of all workflows, oldest first. A page of them is in memory at a time."""
+    return _pages(tx, None)
+
+
+def _pages(tx: Transaction, workflow_id: str | None) -> Iterator[Event]:
+    last = 0
+    while page := event_page(tx.database, workflow_id, last, _PAGE):
+        yield from page
+        last = page[-1].seq
 
 
 # ── analysis ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -286,7 +295,7 @@ def rates(tx: Transaction) -> dict[str, Rate]:
     """How recoveries by each strategy ended in this store, tests of the system itself left out."""
     begun: dict[str, str] = {}
     found: dict[str, Rate] = {}
-    for event in events_of(tx, None):
+    for event in all_events(tx):
         if event.type == "RECOVERY_INITIATED":
             begun[str(event.data.get("recovery_id"))] = str(event.data.get("recovery_strategy"))
         elif event.type in ("RECOVERY_COMPLETED", "RECOVERY_FAILED"):

@@ -26,7 +26,7 @@ def choose(tx: Transaction, row: WorkflowRow, wanted: Wanted, size: int) -> list
     Raises:
         StateConflict: Fewer are idle and reliable enough.
     """
-    known = records(recovery.events_of(tx, None))
+    known = records(recovery.all_events(tx))
     idle = [one for one in pool.fill(tx, size) if one.state == "idle"]
     found: list[tuple[Scored, str]] = []
     for number in range(wanted.agents):
@@ -77,7 +77,7 @@ def _hand_out(
     *,
     least_loaded: bool,
 ) -> list[tuple[str, Scored]]:
-    known, moved = records(recovery.events_of(tx, None)), list[tuple[str, Scored]]()
+    known, moved = records(recovery.all_events(tx)), list[tuple[str, Scored]]()
     for task in work:
         ranked = best(others, (old.role,) if old.role else (), known)
         chosen = min(ranked, key=lambda s: len(s.record.open)) if least_loaded else ranked[0]
