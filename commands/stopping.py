@@ -84,15 +84,13 @@ def _cancel_here(log: Log, app: App, name: str) -> None:
         import asyncio
 
         from stretto.commands.coordinating import default_capacity
-        from stretto.graph import admission, coordination
+        from stretto.graph import admission
 
         asyncio.run(clean_workspaces(app, name))
         with log.write(fence) as tx:
             facts = {"cancellation_reason": "asked for", "cleanup_status": "worktrees removed, branch kept"}
             tx.set_status(name, "CANCELLED", facts)
-            coordination.let_go(tx, name, "cancelled")
-            defaults = default_capacity(app)
-            admission.admit(tx, admission.capacity(tx.database, defaults), log.now())
+            admission.pass_on(tx, name, default_capacity(app), log.now())
     finally:
         lease.release(log, fence)
 

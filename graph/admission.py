@@ -64,6 +64,12 @@ def capacity(database: Database, defaults: Mapping[str, float]) -> dict[str, flo
     return {**found, "agents": max(found.get("agents", 0) - failed, 0)}
 
 
+def pass_on(tx: Transaction, workflow_id: str, defaults: Mapping[str, float], now: float) -> None:
+    """Give what a cancelled workflow held, or waited for, to those who wait."""
+    coordination.let_go(tx, workflow_id, "cancelled")
+    admit(tx, capacity(tx.database, defaults), now)
+
+
 def admit(
     tx: Transaction,
     limits: Mapping[str, float],

@@ -20,7 +20,7 @@ from stretto.agents.repository import Repository, open_repository
 from stretto.agents.runner import Runner
 from stretto.agents.task import Outcome, Task
 from stretto.agents.workspace import clean
-from stretto.graph import admission, caching, capping, continuing, coordination, outages, recovering, tracking
+from stretto.graph import admission, caching, capping, continuing, outages, recovering, tracking
 from stretto.graph.board import Board
 from stretto.graph.channels import State, tasks_of
 from stretto.graph.compiler import compile as compile_spec
@@ -417,9 +417,8 @@ class Driver:
             facts = facts | capping.end(tx, self.spec.workflow_id, self.log.now())
             tx.set_status(self.spec.workflow_id, status, facts, phase=phase)
             if status == "CANCELLED":
-                coordination.let_go(tx, self.spec.workflow_id, "cancelled")
                 agents = load_settings(self.repository.top).agents
-                admission.admit(tx, admission.capacity(tx.database, admission.machine(agents)), self.log.now())
+                admission.pass_on(tx, self.spec.workflow_id, admission.machine(agents), self.log.now())
         why = str(facts.get("failure_reason") or facts.get("pause_reason") or "")
         return Result(
             self.spec.workflow_id, end, why, gate, facts, self._written(before), tuple(self.repository.warnings)
