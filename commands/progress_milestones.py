@@ -106,12 +106,12 @@ def _told(one: Standing) -> dict[str, Any]:
 
 
 def _line(one: Standing) -> str:
-    when = "unknown" if one.expected is None else _said(one.expected)
-    by = f", by {one.last}" if one.last else ""
-    why = f"; {'; '.join(one.why)}" if one.why else ""
     told = "reached" if one.status == "reached" else "expected"
+    when = "nobody knows when it will be" if one.expected is None else f"{told} {_said(one.expected)}"
+    decides = f" ({one.last} decides)" if one.last else ""
+    why = f"; {'; '.join(one.why)}" if one.why else ""
     date = _said(one.milestone.target)
-    return f"{one.milestone.name}: {one.status}, {percent(one.share)}; {told} {when}{by}, due {date}{why}"
+    return f"{one.milestone.name}: {one.status}, {percent(one.share)}; {when}{decides}, due {date}{why}"
 
 
 def _said(at: float) -> str:
