@@ -66,6 +66,8 @@ class Together:
             with self._lock:
                 if not job.finished:
                     self._drain()
+        if not job.finished:  # somebody was interrupted between taking it up and doing it
+            raise _interrupted()
         if job.error is not None:
             raise job.error
 
@@ -106,7 +108,7 @@ class Together:
                 raise mine from None
         except BaseException:
             for job in jobs:
-                job.finish(StrettoError("A write was interrupted. Nothing of it was stored."))
+                job.finish(_interrupted())
             raise
         else:
             for job in jobs:
@@ -119,3 +121,7 @@ class Together:
         except Exception as error:  # noqa: BLE001 - it is raised where the job came from
             return error
         return None
+
+
+def _interrupted() -> StrettoError:
+    return StrettoError("A write was interrupted. Nothing of it was stored.")
