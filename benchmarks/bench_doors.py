@@ -26,6 +26,7 @@ from bench_hooks import LIMIT, WORKFLOW, Took, event, fill, middle, number, time
 
 from stretto.commands.version import version
 from stretto.state.store import EVENTS
+from stretto.state.tide import path_of
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("commands", "packs", "graph", "agents", "state")
@@ -143,7 +144,9 @@ def run(case: Case, kept: Path) -> Took:
     """One command; what it stores is taken away again."""
     took, done = timed(case.argv, case.stdin, case.door.environment, case.project)
     if case.kind:
-        shutil.copyfile(kept, case.project / ".stretto/state" / EVENTS)
+        events = case.project / ".stretto/state" / EVENTS
+        shutil.copyfile(kept, events)
+        Path(path_of(str(events))).unlink(missing_ok=True)  # the mark of a commit that is gone now
         os.sync()
     if done.returncode != case.code or not (done.stdout or done.stderr):
         raise RuntimeError(f"{case.argv}: {done.returncode} {done.stdout!r} {done.stderr!r}")
