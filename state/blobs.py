@@ -12,7 +12,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from stretto.state import folders
-from stretto.state.disk import Durability, Table, TakenKey
+from stretto.state.disk import DURABILITIES, Durability, Table, TakenKey
 from stretto.state.errors import BadInput, DiskFailed, DiskFull, StoreDamaged, StrettoError
 from stretto.state.examining import wrong_format
 from stretto.state.gate import TOKEN_SIZE, hold_again, let_go, open_gate
@@ -66,7 +66,7 @@ class BlobStore:
         marked: Whether the loss of commits is found, and refused, when it is opened again; see tide.py.
 
     Raises:
-        BadInput: The directory cannot be used, or diskcache would take it for another one.
+        BadInput: There is no such durability, the directory cannot be used, or diskcache would take it for another one.
         StoreDamaged: It holds something that is not such a store, or one of another format.
         StrettoError: This process was forked from one that has the store open.
     """
@@ -80,6 +80,8 @@ class BlobStore:
         kinds: str = "",
         marked: bool = True,
     ) -> None:
+        if durability not in DURABILITIES:
+            raise BadInput(f"There is no durability {durability!r}.", field="durability", allowed=DURABILITIES)
         self.directory = _own_directory(directory)
         self.inherited = False
         """Whether this is the copy that a forked child got of its parent's open store."""

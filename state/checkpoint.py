@@ -68,7 +68,7 @@ class DiskCacheSaver(BaseCheckpointSaver[int]):
         durability: `power` syncs every write to the disk; `process` is faster, and a power cut may cost the last ones.
 
     Raises:
-        BadInput: The directory cannot hold a store.
+        BadInput: There is no such durability, or the directory cannot hold a store.
         StoreDamaged: It holds something else, a broken store, or one of a format that this version does not know.
         StrettoError: This process was forked from one that has the directory open.
     """

@@ -28,6 +28,7 @@ Durability = Literal["power", "process"]
 """`power` survives the loss of power, `process` only the death of the process, and is faster."""
 
 _SYNCHRONOUS: dict[Durability, int] = {"power": 2, "process": 1}
+DURABILITIES = tuple(_SYNCHRONOUS)
 _UNBOUNDED = 2**62
 _FILE = "cache.db"
 _RAW = 1

@@ -422,3 +422,13 @@ def test_keys_sort_as_their_parts_and_never_meet(one: list[str], two: list[str])
         assert (join(*one) < join(*two)) == (one < two)
     low, high = below(join(*one))
     assert (low <= join(*two) < high) == (two[: len(one)] == one)
+
+
+def test_a_durability_that_there_is_not_is_refused_and_nothing_is_made(tmp_path: Path) -> None:
+    unknown: Any = "fast"
+
+    with pytest.raises(BadInput, match=r"There is no durability 'fast'\.") as told:
+        DiskCacheSaver(tmp_path / "store", durability=unknown)
+
+    assert (told.value.field, told.value.allowed) == ("durability", ("power", "process"))
+    assert not (tmp_path / "store").exists()
