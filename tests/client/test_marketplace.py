@@ -49,9 +49,12 @@ def clone(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def user(tmp_path: Path, api: Api) -> Iterator[Claude]:
-    """A user without any plugin. Packages come from the caches of this machine as far as they are there."""
+    """A user without any plugin. Packages come from the caches of this machine as far as they are there.
+
+    pip asks a machine with Rust for its version, and rustup makes a folder in a home that it does not know: so it is told.
+    """
     extra = {name: value for name, value in os.environ.items() if name.endswith(NETWORK)}
-    caches = {"PIP_CACHE_DIR": ".cache/pip", "UV_CACHE_DIR": ".cache/uv"}
+    caches = {"PIP_CACHE_DIR": ".cache/pip", "UV_CACHE_DIR": ".cache/uv", "RUSTUP_HOME": ".rustup"}
     extra |= {name: str(Path.home() / place) for name, place in caches.items()}
     with Claude(tmp_path / "user", api, extra=extra) as claude:
         (claude.project / "README.md").write_text("# shop\n")
