@@ -31,10 +31,40 @@ sent, and returns what it is to be told, or None. An event that stands only in h
 def main(event: str) -> None:
     """Serve one event: its JSON from stdin, the answer as JSON to stdout."""
     try:
+        if data := os.environ.get("CLAUDE_PLUGIN_DATA"):
+            _remember(data)
+            if event == "session-start":
+                _tell_shells(data)
         if event in HOOKS:
             _serve(_hook(event))
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is, the session goes on
         _tell(event, error)
+
+
+def _remember(data: str) -> None:
+    """Keep the path of this Python for the next hook. In place by a rename, so that no other hook reads half of it."""
+    path = os.path.join(data, "python")
+    try:
+        with open(path, encoding="utf-8") as file:
+            if file.read() == f"{sys.executable}\n":
+                return
+    except OSError:
+        pass
+    try:
+        os.makedirs(data, 0o700, exist_ok=True)
+        with open(f"{path}.{os.getpid()}", "w", encoding="utf-8") as file:
+            file.write(f"{sys.executable}\n")
+        os.replace(f"{path}.{os.getpid()}", path)
+    except OSError as error:
+        sys.stderr.write(f"stretto: {error}\n")
+
+
+def _tell_shells(data: str) -> None:
+    """Let `stretto` find our data in the shells of this session: the client tells them no folder of a plugin."""
+    if exports := os.environ.get("CLAUDE_ENV_FILE"):
+        quoted = data.replace("'", "'\\''")
+        with open(exports, "a", encoding="utf-8") as file:
+            file.write(f"export STRETTO_DATA='{quoted}'\n")
 
 
 def _hook(event: str) -> "Hook":
