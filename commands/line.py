@@ -2,13 +2,12 @@
 
 Quoting is that of a POSIX shell, and nothing is evaluated: variables, globs, `;` and `|` are plain characters. A value
 that begins with an unquoted `[` or `{` runs to the bracket that closes it, so `--events=["a", "b"]` is one value. A
-`$(…)` is kept apart for `stretto.commands.find`; a backtick is an error.
+`$(…)` is kept apart for `stretto.commands.find`; a backtick is an error. Plain words are cut without a regular
+expression: to import `re` takes a third of the interpreter's start.
 """
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from stretto.commands.source import Source
@@ -16,15 +15,13 @@ from stretto.state.errors import BadInput
 from stretto.state.light import NamedTuple, pattern
 
 BLANK = " \t\r\n"
-_FLAG = pattern(r"--([^ \t\r\n=]*)(=?)")
-_ARGV_FLAG = pattern(r"--([^\s=]+)(?:(=)(.*))?", re.DOTALL)
-_PLAIN = pattern(r"""[^ \t\r\n"'`\\$]+|\$""")
-_DOUBLE = pattern(r"""[^"\\$`]+|\$""")
-_CONTINUED = pattern(r"\\\r?\n")
-_SKIPPED = pattern(r"(?:[ \t\r\n]+|\\\r?\n)*")
-_STRING = pattern(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BLANKS = frozenset(BLANK)
+_FLAG_ENDS = _BLANKS | {"="}
+_PLAIN_ENDS = _BLANKS | set("\"'`\\$")
+_DOUBLE_ENDS = frozenset('"\\$`')
+_STRING = pattern(r'(?s)"[^"\\]*(?:\\.[^"\\]*)*"')
 _MARK = pattern(r'["\[\]{}]')
-_NESTED = pattern(r"""'[^']*'|"[^"\\]*(?:\\.[^"\\]*)*"|\\.|[()]""", re.DOTALL)
+_NESTED = pattern(r"""(?s)'[^']*'|"[^"\\]*(?:\\.[^"\\]*)*"|\\.|[()]""")
 _BARE = pattern(r"(?!--)[\w./:@%+=,^-]+")
 
 SUBSTITUTION = "Only $(find DIR -name GLOB [-o -name GLOB]…) is understood, as a whole value; nothing is ever executed."
@@ -46,6 +43,8 @@ class Value(NamedTuple):
 
     def offset(self, index: int) -> int:
         """Where in the source the character at `index` of `text` stands."""
+        from bisect import bisect_right  # here: only errors ask
+
         run = bisect_right(self.runs, index, key=lambda r: r[0]) - 1
         if run < 0:
             return self.at
@@ -109,19 +108,36 @@ class _Lexer:
         flags = True
         while self._more():
             at = self.pos
-            match = _FLAG.match(self.text, at, self.end) if flags else None
-            if match is None:
+            if not flags or not self.text.startswith("--", at, self.end):
                 yield Item(None, at, self._value())
-            elif match[0] == "--":
-                self.pos, flags = match.end(), False
+                continue
+            self.pos += 2
+            name = self._upto(_FLAG_ENDS)
+            if self._here() == "=":
+                self.pos += 1
+                yield Item(name, at, self._value())
+            elif name:
+                yield Item(name, at, None)
             else:
-                self.pos = match.end()
-                yield Item(match[1], at, self._value() if match[2] else None)
+                flags = False
 
     def _more(self) -> bool:
-        skipped = _SKIPPED.match(self.text, self.pos, self.end)
-        self.pos = skipped.end() if skipped else self.pos
+        """Whether anything but blanks and continued lines follows; they are passed over."""
+        while passed := 1 if self._here() in _BLANKS else self._continued():
+            self.pos += passed
         return self.pos < self.end
+
+    def _continued(self) -> int:
+        """How long a line end is that a backslash takes away; 0 if there is none here."""
+        ends = ("\\\n", "\\\r\n")
+        return next((len(end) for end in ends if self.text.startswith(end, self.pos, self.end)), 0)
+
+    def _upto(self, ends: frozenset[str]) -> str:
+        """What stands before the first of these characters, or before the end."""
+        begun = self.pos
+        while self.pos < self.end and self.text[self.pos] not in ends:
+            self.pos += 1
+        return self.text[begun : self.pos]
 
     def _value(self) -> Value:
         parts = _Parts(self.pos)
@@ -148,14 +164,16 @@ class _Lexer:
             case "`":
                 raise self._refused(self.pos, "Backticks are not executed.")
             case _:
-                self._run(_PLAIN, parts)
+                self._run(_PLAIN_ENDS, parts)
 
-    def _run(self, pattern: re.Pattern[str], parts: _Parts) -> None:
-        if self.text.startswith("$(", self.pos):
+    def _run(self, ends: frozenset[str], parts: _Parts) -> None:
+        at = self.pos
+        if self.text.startswith("$(", at):
             self._substitution(parts)
-        elif match := pattern.match(self.text, self.pos, self.end):
-            parts.add(match[0], self.pos)
-            self.pos = match.end()
+            return
+        if self._here() == "$":  # it stands for itself
+            self.pos += 1
+        parts.add(self.text[at : self.pos] or self._upto(ends), at)
 
     def _single(self, parts: _Parts) -> None:
         close = self.text.find("'", self.pos + 1, self.end)
@@ -175,7 +193,7 @@ class _Lexer:
             if self._here() == "\\":
                 self._escape(parts, special='"\\$`')
             else:
-                self._run(_DOUBLE, parts)
+                self._run(_DOUBLE_ENDS, parts)
         if self.pos >= self.end:
             self.pos = opened
             raise self._open("quote", "Close it.")
@@ -183,8 +201,8 @@ class _Lexer:
 
     def _escape(self, parts: _Parts, special: str = "") -> None:
         """A backslash; within double quotes it stays unless a special character follows."""
-        if continued := _CONTINUED.match(self.text, self.pos, self.end):
-            self.pos = continued.end()
+        if continued := self._continued():
+            self.pos += continued
             return
         if self.pos + 1 >= self.end:
             raise self._open("backslash", "Nothing follows it; take it away, or quote it.")
@@ -248,19 +266,26 @@ def lex_argv(source: Source, argv: Sequence[str]) -> list[Item]:
     while index < len(argv):
         at, word = offsets[index], argv[index]
         index += 1
-        match = _ARGV_FLAG.fullmatch(word) if flags else None
+        name, has_value = _flag(word) if flags else (None, False)
         if flags and word == "--":
             flags = False
-        elif match is not None and not match[2]:
-            found.append(Item(match[1], at, None))
+        elif name is not None and not has_value:
+            found.append(Item(name, at, None))
         else:
-            start = at + match.start(3) if match else at
-            if match or (found and found[-1].flag and found[-1].value is None):
+            start = at if name is None else at + len(f"--{name}=")
+            if name is not None or (found and found[-1].flag and found[-1].value is None):
                 index = _whole_list(source, start, argv, offsets, index)
             text = source.text[start : offsets[index - 1] + len(argv[index - 1])]
             value = Value(text, start, ((0, start),), not text or any(c in BLANK for c in text))
-            found.append(Item(match[1] if match else None, at, value))
+            found.append(Item(name, at, value))
     return found
+
+
+def _flag(word: str) -> tuple[str | None, bool]:
+    """The name of the flag that an argument is, and whether a value follows in it; no name if it is a value itself."""
+    name, equals, _ = word[2:].partition("=")
+    is_flag = word.startswith("--") and name.split() == [name]
+    return (name, bool(equals)) if is_flag else (None, False)
 
 
 def _offsets(argv: Sequence[str]) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from os import PathLike
 
 from stretto.commands.grammar import Flag
@@ -15,10 +14,11 @@ from stretto.state.quick_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from typing import Any
 
 _NUMBER = pattern(r"[0-9]{1,9}")
-_ITEM = pattern(r'(?:[ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*|([^\[\]{}"\',]+))([,\]])', re.DOTALL)
+_ITEM = pattern(r'(?s)(?:[ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*|([^\[\]{}"\',]+))([,\]])')
 
 
 class Reader(NamedTuple):
