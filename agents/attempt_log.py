@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping
 
 from stretto.state.ids import file_name
+from stretto.state.quick_json import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def writer(logs: Path | str, workflow_id: str, task_id: str, attempt: int) -> Pr
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
 
     def write(kind: str, facts: Mapping[str, Any]) -> None:
-        line = json.dumps({"at": round(time.time(), 3), "kind": kind, **facts}, ensure_ascii=False, default=str)
+        line = dumps({"at": round(time.time(), 3), "kind": kind, **facts}, ensure_ascii=False, default=str)
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:  # as JSON writes half a pair
             file.write(line[:LONGEST_LINE] + "\n")
 
@@ -51,7 +51,7 @@ def tail(logs: Path | str, workflow_id: str, task_id: str, attempt: int) -> list
     found: list[Any] = []
     for row in rows:
         try:
-            found.append(json.loads(row))  # a line that begins before the part, or was cut short, is no object
+            found.append(loads(row))  # a line that begins before the part, or was cut short, is no object
         except ValueError:
             continue
     return [line for line in found if isinstance(line, dict)]
@@ -65,6 +65,6 @@ def read(logs: Path | str, workflow_id: str, task_id: str, attempt: int) -> Iter
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
             try:
-                yield json.loads(line)
+                yield loads(line)
             except ValueError:
                 continue

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from stretto.graph.clashes import find
 from stretto.state.allocation import Allocation
-from stretto.state.log import stamp
+from stretto.state.moments import stamp
 
 NOW = 1_800_000_000.0
 CAPACITY = {"agents": 20.0, "memory": 64.0}

@@ -26,7 +26,8 @@ from typing import NamedTuple
 from stretto.graph.analyze import analyze
 from stretto.graph.template import instantiate, load_template
 from stretto.state import chain, wire
-from stretto.state.log import Log, stamp
+from stretto.state.log import Log
+from stretto.state.moments import stamp
 from stretto.state.reader import seal
 from stretto.state.schema import INSERT
 

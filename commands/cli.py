@@ -9,12 +9,10 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 
 from stretto.commands.app import App
 from stretto.commands.doors import Door, folder, open_door, positionals, raw_line
 from stretto.commands.handlers import HANDLERS
-from stretto.commands.help import ORDER_REPORT, command_help, overview
 from stretto.commands.invocation import Invocation
 from stretto.commands.parse import parse_argv, parse_line
 from stretto.commands.reply import Reply, envelope, error_envelope
@@ -132,6 +130,8 @@ def _answer(asked: _Asked) -> Answer:
 def _verb(door: Door) -> str:
     """The verb that is asked for; empty for a command. `report ORDER` is one, `report "TOPIC"` is the command."""
     if door.name == "report" and any(is_order_id(word) for word in door.rest):
+        from stretto.commands.help import ORDER_REPORT
+
         return ORDER_REPORT
     return door.name if door.name in VERBS else ""
 
@@ -149,6 +149,7 @@ def _about(door: Door) -> Reply:
 
 def _help(name: str, project: str) -> str:
     from stretto.commands import pack_names
+    from stretto.commands.help import command_help, overview
 
     if not name:
         return overview(HANDLERS) + pack_names.overview(project)
@@ -193,11 +194,14 @@ def handle(invocation: Invocation, app: App | None = None) -> Reply:
 
 def _imported(module: str) -> Any:
     """The module of a handler. What is imported stays: looking for garbage meanwhile takes a tenth of a start."""
+    looks, name = gc.isenabled(), f"stretto.commands.{module}"
     gc.disable()
     try:
-        return import_module(f"stretto.commands.{module}")
+        __import__(name)  # `importlib` would be a part of a hook's time that shows
+        return sys.modules[name]
     finally:
-        gc.enable()
+        if looks:
+            gc.enable()
 
 
 def _app(invocation: Invocation) -> App:

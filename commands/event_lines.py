@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,8 +10,12 @@ from stretto.commands.app import App
 from stretto.commands.workflows import find
 from stretto.state.filter import Filter
 from stretto.state.log import Log
-from stretto.state.wake import LOOK_SECONDS, Bell
+from stretto.state.quick_json import dumps
 from stretto.state.wire import Event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from stretto.state.wake import Bell
 
 
 def events(app: App, wanted: Filter, *, follow: bool, after: int) -> Iterator[str]:
@@ -43,17 +46,26 @@ def _lines(app: App, workflow: str | None, wants: Callable[[Event], bool], follo
                         yield _line(event, app.json)
                 if not follow:
                     return
-                bell.wait(LOOK_SECONDS) if bell else time.sleep(LOOK_SECONDS)
+                _wait(bell)
         except KeyboardInterrupt:
             return
 
 
 def _hung(app: App, held: ExitStack) -> Bell:
     """Before the log is read: what is written meanwhile rings."""
+    from stretto.state.wake import Bell  # here: who does not follow does without
+
     bell = Bell.hang(app.directory)
     held.callback(bell.close)
     return bell
 
 
+def _wait(bell: Bell | None) -> None:
+    """Until something may have come: a ring where there is a store, and in any case a while."""
+    from stretto.state.wake import LOOK_SECONDS
+
+    bell.wait(LOOK_SECONDS) if bell else time.sleep(LOOK_SECONDS)
+
+
 def _line(event: Event, as_json: bool) -> str:
-    return json.dumps(event.envelope(), ensure_ascii=False) if as_json else event.line()
+    return dumps(event.envelope(), ensure_ascii=False) if as_json else event.line()

@@ -21,7 +21,8 @@ from stretto.commands.scenario_ground import commit
 from stretto.graph.run import start
 from stretto.graph.spec import Limits, PhaseSpec, Spec, TaskSpec, validate
 from stretto.state.log import Log
-from stretto.state.wire import Event, moment
+from stretto.state.moments import moment
+from stretto.state.wire import Event
 
 WORKFLOW: Final = "struck_001"
 SLOTS: Final = 2

@@ -45,13 +45,14 @@ def _bare(name: str, folder: str) -> str:
 
 def _answer(name: str, line: str, folder: str) -> str | None:
     from stretto.commands.cli import handle
-    from stretto.commands.help import command_help
     from stretto.commands.line import lex
     from stretto.commands.parse import parse_line
     from stretto.commands.reply import envelope
     from stretto.commands.source import received
 
     if any(item.flag in ("help", "h") for item in lex(received(line))):
+        from stretto.commands.help import command_help
+
         return command_help(name, HANDLERS)
     os.chdir(folder)
     invocation = parse_line(line, project=folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 
 from stretto.agents import attempt_log
@@ -13,6 +12,7 @@ from stretto.commands.workflows import find
 from stretto.state.errors import NotFound
 from stretto.state.ids import task_id
 from stretto.state.light import cast
+from stretto.state.quick_json import dumps
 from stretto.state.rows import AttemptRow
 from stretto.state.store import LOGS
 
@@ -60,7 +60,7 @@ def _told(line: Mapping[str, Any]) -> str:
     """One noted line: what was said as it was said, the rest as facts."""
     if line.get("kind") == "text":
         return safe(str(line.get("text", ""))).replace("\n", "\n  ")
-    facts = (f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in line.items() if k not in {"at", "kind"})
+    facts = (f"{k}={v if isinstance(v, str) else dumps(v)}" for k, v in line.items() if k not in {"at", "kind"})
     return one_line(f"[{line.get('kind', '')}] {' '.join(facts)}", 300)
 
 

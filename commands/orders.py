@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -60,6 +59,8 @@ def read_outcome() -> dict[str, Any]:
     Raises:
         BadInput: It is none.
     """
+    import json  # here: it takes bytes in any encoding of Unicode, and the other orders do without
+
     text = sys.stdin.buffer.read(MOST_BYTES + 1)
     try:
         loaded: object = json.loads(text) if len(text) <= MOST_BYTES else None

@@ -16,7 +16,8 @@ from stretto.graph.milestones import Milestone, Standing, standing
 from stretto.state.chosen import choose
 from stretto.state.errors import BadInput
 from stretto.state.ids import workflow_id as checked_id
-from stretto.state.log import Log, stamp
+from stretto.state.log import Log
+from stretto.state.moments import stamp
 
 MILESTONES = "milestones"
 _MOST = 200

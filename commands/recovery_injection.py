@@ -38,7 +38,7 @@ from stretto.graph.allocating import Request, respond
 from stretto.graph.failures import kind_of, words
 from stretto.state import allocation
 from stretto.state.errors import StrettoError
-from stretto.state.wire import moment
+from stretto.state.moments import moment
 
 T = TypeVar("T")
 MOST_SECONDS: Final = 28.0

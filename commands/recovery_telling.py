@@ -9,7 +9,7 @@ from stretto.commands.recovery_words import body, cause_lines, found, rate, repl
 from stretto.commands.reply import Reply
 from stretto.graph import coordination, recovering, recovery, recovery_report
 from stretto.graph.recovery_report import Report
-from stretto.state.log import stamp
+from stretto.state.moments import stamp
 from stretto.state.units import said_seconds
 
 _SHOWN = 40

@@ -6,6 +6,7 @@ Standard library only, for the quick doors.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import time
 
 from stretto.state.errors import StrettoError
 from stretto.state.light import NamedTuple
@@ -40,9 +41,9 @@ _DAMAGED = 4
 
 
 def _now() -> str:
-    from datetime import UTC, datetime  # here: a text needs no timestamp
+    from stretto.state.moments import stamp  # here: a text needs no timestamp
 
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return stamp(time())
 
 
 def envelope(reply: Reply) -> str:

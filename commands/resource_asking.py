@@ -27,7 +27,7 @@ from stretto.state import allocation
 from stretto.state.allocation import Allocation
 from stretto.state.errors import BadInput, NotFound, StateConflict
 from stretto.state.ids import workflow_id as checked_id
-from stretto.state.log import stamp
+from stretto.state.moments import stamp
 from stretto.state.queries import workflow_row
 from stretto.state.units import said_bytes, said_seconds, seconds
 

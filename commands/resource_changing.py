@@ -25,7 +25,7 @@ from stretto.state import allocation, pool
 from stretto.state.allocation import Allocation, Exhausted
 from stretto.state.errors import BadInput, NotFound, StateConflict
 from stretto.state.ids import workflow_id as checked_id
-from stretto.state.log import stamp
+from stretto.state.moments import stamp
 from stretto.state.queries import workflow_row
 from stretto.state.units import LONGEST, seconds
 

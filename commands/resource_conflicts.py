@@ -20,7 +20,8 @@ from stretto.state.allocation import Allocation, live_allocations
 from stretto.state.chosen import choose, chosen
 from stretto.state.errors import BadInput, NotFound
 from stretto.state.ids import workflow_id as checked_id
-from stretto.state.log import Log, stamp
+from stretto.state.log import Log
+from stretto.state.moments import stamp
 from stretto.state.units import seconds
 
 _DAY = 86400.0

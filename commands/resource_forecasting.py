@@ -18,7 +18,8 @@ from stretto.graph.learning import PastWorkflow, past_workflows
 from stretto.graph.requeue import again, jobs_of
 from stretto.graph.resource_settings import resource_settings
 from stretto.state.errors import BadInput
-from stretto.state.log import Log, stamp
+from stretto.state.log import Log
+from stretto.state.moments import stamp
 from stretto.state.units import said_seconds, seconds, share
 from stretto.state.usage import measure
 

@@ -13,7 +13,8 @@ from stretto.graph.learning import told_learning
 from stretto.graph.resource_settings import resource_settings
 from stretto.state.allocation import holds, in_use
 from stretto.state.errors import BadInput
-from stretto.state.log import Log, stamp
+from stretto.state.log import Log
+from stretto.state.moments import stamp
 from stretto.state.pool import Agent, everybody
 from stretto.state.units import said_seconds, seconds
 from stretto.state.usage import measure

@@ -10,7 +10,7 @@ from stretto.commands.resource_words import body, percent, reply
 from stretto.graph.prefetching import Foreseen, hit_rate
 from stretto.graph.prefetching import prefetch as reserve
 from stretto.state.errors import BadInput
-from stretto.state.log import stamp
+from stretto.state.moments import stamp
 from stretto.state.units import count, share
 
 _DEFAULTS = (2, 0.8, 0.1)

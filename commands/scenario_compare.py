@@ -11,8 +11,9 @@ from typing import Any, Literal, NamedTuple, cast
 from stretto.commands.scenario_document import Expected
 from stretto.state import registry
 from stretto.state.errors import BadInput
+from stretto.state.moments import moment
 from stretto.state.units import LONGEST, said_seconds, seconds
-from stretto.state.wire import Event, Line, moment
+from stretto.state.wire import Event, Line
 
 Verdict = Literal["equal", "measured", "differs"]
 MEASURED = re.compile(

@@ -9,7 +9,8 @@ from stretto.graph.admission import capacity
 from stretto.graph.coordination import RUNNER
 from stretto.graph.progress import figures, progress
 from stretto.state.allocation import Allocation, in_use
-from stretto.state.log import Log, stamp
+from stretto.state.log import Log
+from stretto.state.moments import stamp
 from stretto.state.rows import WorkflowRow
 from stretto.state.transaction import Transaction
 from stretto.state.units import said_bytes, said_seconds

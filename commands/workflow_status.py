@@ -16,7 +16,6 @@ from stretto.state.errors import BadInput
 from stretto.state.log import Log
 from stretto.state.machine import ACTIVE
 from stretto.state.rows import WorkflowRow
-from stretto.state.store import LOGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,8 +84,6 @@ def _about_one(invocation: Invocation, app: App, flag: str) -> Reply:
 
 
 def _one(log: Log, row: WorkflowRow, app: App, detailed: bool, *, depends: bool = False) -> Reply:
-    from stretto.commands.at_work import all_doing
-    from stretto.commands.at_work import lines as at_work
     from stretto.state import purse as spending
     from stretto.state.show import as_dict, brief, text  # here: a list of workflows does without
     from stretto.state.view import fold
@@ -100,11 +97,10 @@ def _one(log: Log, row: WorkflowRow, app: App, detailed: bool, *, depends: bool 
     spent_by_all = spending.told(log.database, row.id, now)
     body |= spent_by_all
     spent = spending.line(spent_by_all["caps"])
-    asked = [task for task in view.tasks.values() if driven == "alive" and not task.order]
-    busy = all_doing(asked, spending.read(log.database, row.id), f"{app.state}/{LOGS}", row.id, now)
+    busy, at_work = _at_work(log, row, app, view) if driven == "alive" else ({}, [])
     body |= {"at_work": busy}
     shown = text(view, now) if detailed else brief(view, now)
-    lines = [shown, *at_work(busy), *spent, *_about_driver(driven, holder)]
+    lines = [shown, *at_work, *spent, *_about_driver(driven, holder)]
     if row.runner == COORDINATED and (detailed or depends):
         from stretto.commands.status_coordination import about
 
@@ -117,6 +113,17 @@ def _one(log: Log, row: WorkflowRow, app: App, detailed: bool, *, depends: bool 
         lines, body = [*lines, *more], {**body, **told}
     steps = (f"{undone}   (brings it again)",) if undone else _next(row, driven, _pause(view))
     return Reply("workflow-status", "\n".join(lines), body, workflow_id=row.id, next_steps=steps)
+
+
+def _at_work(log: Log, row: WorkflowRow, app: App, view: WorkflowView) -> tuple[dict[str, Any], list[str]]:
+    """What the agents of a living driver do, for programs and as lines."""
+    from stretto.commands.at_work import all_doing, lines
+    from stretto.state import purse
+    from stretto.state.store import LOGS
+
+    asked = [task for task in view.tasks.values() if not task.order]
+    busy = all_doing(asked, purse.read(log.database, row.id), f"{app.state}/{LOGS}", row.id, app.clock())
+    return busy, [*lines(busy)]
 
 
 def _pause(view: WorkflowView) -> Mapping[str, Any]:

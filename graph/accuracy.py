@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from stretto.graph.bottlenecks import lacking
 from stretto.graph.learning import PastWorkflow
 from stretto.state.errors import BadInput
+from stretto.state.moments import moment
 from stretto.state.units import seconds
-from stretto.state.wire import Event, moment
+from stretto.state.wire import Event
 
 ENOUGH = 5
 

@@ -19,12 +19,11 @@ from stretto.state import allocation, pool
 from stretto.state.allocation import Allocation
 from stretto.state.chosen import chosen
 from stretto.state.database import Database
-from stretto.state.log import stamp
 from stretto.state.machine import FINAL
+from stretto.state.moments import moment, stamp
 from stretto.state.queries import workflow_row
 from stretto.state.transaction import Transaction
 from stretto.state.units import said_seconds
-from stretto.state.wire import moment
 
 CAPACITY = "capacity"
 """The choice that says how much there is of everything."""

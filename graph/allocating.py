@@ -14,8 +14,8 @@ from stretto.graph import admission
 from stretto.state import allocation
 from stretto.state.allocation import Allocation
 from stretto.state.errors import BadInput
-from stretto.state.log import stamp
 from stretto.state.machine import FINAL
+from stretto.state.moments import stamp
 from stretto.state.queries import workflow_row
 from stretto.state.transaction import Transaction
 

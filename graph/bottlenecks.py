@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-from stretto.state.wire import Event, moment
+from stretto.state.moments import moment
+from stretto.state.wire import Event
 
 LEAST = 0.05
 """Of the time from the first event to now."""

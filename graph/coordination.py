@@ -15,12 +15,12 @@ from stretto.state import allocation, pool
 from stretto.state.errors import BadInput, InvalidTransition, NotFound, StateConflict
 from stretto.state.figures import WorkflowView
 from stretto.state.machine import FINAL
+from stretto.state.moments import moment
 from stretto.state.queries import event_page, fact, workflow_ids, workflow_row
 from stretto.state.rows import WorkflowRow
 from stretto.state.transaction import Transaction
 from stretto.state.units import said_seconds
 from stretto.state.view import apply
-from stretto.state.wire import moment
 
 RUNNER = "coordinated"
 """The runner of a workflow that no driver runs."""

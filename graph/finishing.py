@@ -17,8 +17,8 @@ from stretto.graph.planning import CRITERION_DOCUMENTS, CRITERION_TASKS, CRITERI
 from stretto.graph.spec import PhaseSpec
 from stretto.graph.staying_open import delivered, leave_open
 from stretto.graph.summarising import summary
+from stretto.state.moments import moment
 from stretto.state.units import said_seconds
-from stretto.state.wire import moment
 
 PHASE = "finalization"
 

@@ -12,8 +12,9 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from stretto.state.database import Database
+from stretto.state.moments import moment
 from stretto.state.queries import event_page
-from stretto.state.wire import Event, moment
+from stretto.state.wire import Event
 
 CHECKPOINTS = "checkpoints"
 """The choice that says how often state is kept."""

@@ -18,10 +18,11 @@ from typing import NamedTuple
 
 from stretto.graph import student
 from stretto.state.log import Log
+from stretto.state.moments import moment
 from stretto.state.rows import WorkflowRow
 from stretto.state.usage import Meter
 from stretto.state.view import fold
-from stretto.state.wire import Event, moment
+from stretto.state.wire import Event
 
 NAMES = ("time", "agents", "utilisation", "efficiency", "quality", "reliability")
 ALIASES: Mapping[str, tuple[str, ...]] = {

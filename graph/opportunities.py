@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 from stretto.graph.admission import Decision
 from stretto.state.allocation import Allocation
 from stretto.state.figures import WorkflowView
-from stretto.state.wire import Event, moment
+from stretto.state.moments import moment
+from stretto.state.wire import Event
 
 LEAST_SECONDS: Final = 60.0
 """For less long it is no opportunity: between two phases everybody does nothing."""

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from stretto.agents.retry import OutOfPatience
 from stretto.state.errors import StrettoError, TransientError
-from stretto.state.log import stamp
+from stretto.state.moments import stamp
 from stretto.state.wire import Event
 
 OUTAGE: Final = "outage"

@@ -20,7 +20,7 @@ from stretto.graph.phase_reservations import KEY
 from stretto.graph.reservations import Span, hindrance
 from stretto.state import allocation
 from stretto.state.figures import WorkflowView
-from stretto.state.log import stamp
+from stretto.state.moments import stamp
 from stretto.state.queries import workflows
 from stretto.state.rows import WorkflowRow
 from stretto.state.transaction import Transaction

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from stretto.state.database import Database
 from stretto.state.figures import WorkflowView
-from stretto.state.log import stamp
+from stretto.state.moments import stamp
 from stretto.state.queries import fact
 from stretto.state.transaction import Transaction
 from stretto.state.units import said_seconds

@@ -13,7 +13,8 @@ from stretto.graph import online
 from stretto.graph.online import Policy, Running, Waiting
 from stretto.state.allocation import amounts
 from stretto.state.ledger import Ledger
-from stretto.state.wire import Event, moment
+from stretto.state.moments import moment
+from stretto.state.wire import Event
 
 MOST = 300
 """Jobs that are looked at: the newest."""

@@ -19,10 +19,9 @@ from stretto.graph.reservations import earliest
 from stretto.state import allocation, pool
 from stretto.state.allocation import Allocation
 from stretto.state.errors import BadInput
-from stretto.state.log import stamp
+from stretto.state.moments import moment, stamp
 from stretto.state.queries import fact
 from stretto.state.transaction import Transaction
-from stretto.state.wire import moment
 
 Strategy = Literal["auto", "queue_and_serialize", "intelligent_queuing", "accept", "escalate"]
 STRATEGIES = ("auto", "queue_and_serialize", "intelligent_queuing", "accept", "escalate")

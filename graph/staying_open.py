@@ -6,11 +6,11 @@ from typing import Any
 from stretto.graph.coordination import let_go
 from stretto.state.database import Database
 from stretto.state.log import Log
+from stretto.state.moments import moment
 from stretto.state.queries import event_page, fact, workflow_row
 from stretto.state.rows import WorkflowRow
 from stretto.state.transaction import Transaction
 from stretto.state.units import said_seconds
-from stretto.state.wire import moment
 
 DELIVERED = "delivered"
 """The fact that holds how the work of an open workflow was delivered."""

@@ -17,10 +17,10 @@ from stretto.graph.track_tests import PREFIX, name_of, passing, track_of
 from stretto.state import allocation
 from stretto.state.allocation import Allocation
 from stretto.state.database import Database
+from stretto.state.moments import moment
 from stretto.state.queries import fact
 from stretto.state.transaction import Transaction
 from stretto.state.units import said_seconds
-from stretto.state.wire import moment
 
 TRACK = "track"
 """In the context of an allocation: the track that asked for it."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from stretto.state import places
 from stretto.state.errors import StrettoError
 from stretto.state.log import Log
-from stretto.state.wire import moment
+from stretto.state.moments import moment
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_SQLITE = (3, 24, 0)

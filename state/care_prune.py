@@ -13,8 +13,8 @@ from stretto.state.care_backup import size_of
 from stretto.state.care_drivers import driven
 from stretto.state.care_files import OVER, UNDO
 from stretto.state.log import Log
+from stretto.state.moments import moment
 from stretto.state.rows import WorkflowRow
-from stretto.state.wire import moment
 
 OPERATION = "store_prune"
 PLACES = (store.CHECKPOINTS, store.LOGS, store.CACHE, places.WORK, UNDO)

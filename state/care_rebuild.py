@@ -15,8 +15,9 @@ from stretto.state.care_log import Survey
 from stretto.state.care_rows import Hole, Row, is_whole, scan, shown, tables
 from stretto.state.chain import GENESIS, link
 from stretto.state.errors import StrettoError
-from stretto.state.log import Log, stamp
+from stretto.state.log import Log
 from stretto.state.machine import FINAL
+from stretto.state.moments import stamp
 from stretto.state.reader import seal
 from stretto.state.schema import INSERT
 from stretto.state.transaction import Transaction

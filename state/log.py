@@ -12,16 +12,15 @@ What `write` has left is durable. From asyncio, call it in a function given to `
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from stretto.state import chain, opening, order_rows, queries, store, wake
+from stretto.state import opening, queries
 from stretto.state.database import Database
 from stretto.state.errors import Fenced
+from stretto.state.places import EVENTS
 from stretto.state.rows import AttemptRow, Fence, LeaseRow, Order, Recorded, Request, WorkflowRow
-from stretto.state.transaction import FORGIVEN, Transaction
 from stretto.state.wire import Event
 
 TYPE_CHECKING = False
@@ -33,17 +32,10 @@ if TYPE_CHECKING:
     from stretto.state.chosen import Chosen
     from stretto.state.pool import Agent
     from stretto.state.subscription_rows import DeadLetter, SubscriptionRow
+    from stretto.state.transaction import Transaction
 
 PAGE = 500
 WORKFLOW_PAGE = 50
-
-
-def stamp(seconds: float) -> str:
-    """Seconds since the epoch as UTC, ISO 8601, milliseconds: as `datetime` has it, which a hook does without."""
-    part, whole = math.modf(seconds)
-    more, micro = divmod(round(part * 1_000_000), 1_000_000)
-    year, month, day, hour, minute, second, *_ = time.gmtime(whole + more)
-    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro // 1000:03}Z"
 
 
 class _Write:
@@ -56,6 +48,12 @@ class _Write:
         self._strict = strict
 
     def __enter__(self) -> Transaction:
+        # Here: who only reads does without. And first: once something is stored, no import may fail any more.
+        from stretto.state.moments import stamp
+        from stretto.state.transaction import Transaction
+        from stretto.state.wake import ring
+
+        self._ring = ring
         self._database.begin()
         try:
             if self._fence is not None:
@@ -69,7 +67,7 @@ class _Write:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._database.end(commit=kind is None)
         if kind is None and self._tx.ids:
-            wake.ring(os.path.dirname(self._database.path))
+            self._ring(os.path.dirname(self._database.path))
 
 
 def _check(database: Database, fence: Fence) -> None:
@@ -115,10 +113,12 @@ class Log:
             StrettoError: The store cannot be written.
             BadInput: An unknown durability, or settings that cannot be read.
         """
+        from stretto.state import store
+
         if strict is None:
             strict = store.is_strict(directory)
         store.create(directory)
-        return cls(opening.writer(f"{directory}/{store.EVENTS}", durability=durability), clock, strict=strict)
+        return cls(opening.writer(f"{directory}/{EVENTS}", durability=durability), clock, strict=strict)
 
     @classmethod
     def find(cls, directory: Path | str) -> Self | None:
@@ -128,7 +128,7 @@ class Log:
             StoreDamaged: As for `open`.
             StrettoError: It cannot be read.
         """
-        database = opening.reader(f"{directory}/{store.EVENTS}")
+        database = opening.reader(f"{directory}/{EVENTS}")
         return cls(database, time.time) if database else None
 
     @property
@@ -164,6 +164,9 @@ class Log:
 
     def glance(self) -> Transaction:
         """For functions that only read through a transaction. Nothing may be written with it."""
+        from stretto.state.moments import stamp
+        from stretto.state.transaction import Transaction
+
         return Transaction(self._database, stamp(self._clock()), None)
 
     def events(self, workflow: str | None = None, *, after: int = 0, limit: int | None = None) -> Iterator[Event]:
@@ -204,6 +207,8 @@ class Log:
 
     def verify(self) -> int:
         """Check every event, its number and its hash chain; return how many there are. Raises StoreDamaged."""
+        from stretto.state import chain
+
         return chain.verify(self._database)
 
     def workflow(self, workflow_id: str) -> WorkflowRow | None:
@@ -247,7 +252,7 @@ class Log:
 
     def forgiven(self, workflow_id: str, task_id: str) -> int:
         """The last attempt of a task before its failure was forgotten (`Transaction.forget_failures`); 0 for none."""
-        return int(queries.fact(self._database, workflow_id, f"{FORGIVEN}{task_id}") or 0)
+        return queries.forgiven(self._database, workflow_id, task_id)
 
     def fact(self, workflow_id: str, name: str) -> Any:
         """One fact of a workflow; None where it is not known."""
@@ -267,15 +272,19 @@ class Log:
 
     def order(self, workflow_id: str, task_id: str, attempt: int) -> Order | None:
         """One work order, standing or not."""
+        from stretto.state import order_rows
+
         return order_rows.order_row(self._database, workflow_id, task_id, attempt)
 
     def standing_orders(self, workflow_id: str | None = None) -> list[Order]:
         """The work orders that still matter, of one workflow or of all."""
+        from stretto.state import order_rows
+
         return order_rows.standing_orders(self._database, workflow_id)
 
     def subscriptions(self) -> list[SubscriptionRow]:
         """Who subscribed, and how far each has come. `stretto.state.subscription` serves them."""
-        from stretto.state.subscription_rows import subscriptions  # here: whoever only writes does without
+        from stretto.state.subscription_rows import subscriptions
 
         return subscriptions(self._database)
 
@@ -287,7 +296,7 @@ class Log:
 
     def allocations(self, workflow_id: str | None = None, *, live: bool = False) -> list[Allocation]:
         """What was asked for and given, of one workflow or of all; only what holds something or waits if `live`."""
-        from stretto.state import allocation  # here and below: the hooks do without
+        from stretto.state import allocation
 
         read = allocation.live_allocations if live else allocation.allocations
         return read(self._database, workflow_id)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+FORGIVEN = "forgiven:"
+"""Before a task's id: the fact that holds its last attempt before its failure was forgotten."""
+
+
 def last_seq(database: Database) -> int:
     """The number of the newest event; 0 in an empty log."""
     ((seq,),) = database.execute("SELECT coalesce(max(seq), 0) FROM events")
@@ -110,6 +114,11 @@ def fact(database: Database, workflow_id: str, name: str) -> Any:
     """One fact; None where it is not known."""
     rows = database.read("facts", "WHERE workflow_id = ? AND name = ?", (workflow_id, name))
     return _json(database, rows[0][2])["value"] if rows else None
+
+
+def forgiven(database: Database, workflow_id: str, task_id: str) -> int:
+    """The last attempt of a task before its failure was forgotten; 0 for none."""
+    return int(fact(database, workflow_id, f"{FORGIVEN}{task_id}") or 0)
 
 
 def requests(database: Database, workflow_id: str) -> list[Request]:

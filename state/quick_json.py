@@ -5,7 +5,12 @@ Results and errors are the same. `loads` takes texts alone. Without that C the r
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from json import dumps, loads
+    from json import dumps
+    from typing import Any
+
+    def loads(text: str) -> Any:
+        """The value that a JSON text says."""
+
 else:
     try:
         from _json import encode_basestring, encode_basestring_ascii, make_encoder, make_scanner

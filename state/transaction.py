@@ -10,7 +10,7 @@ from stretto.state import chain, ids, machine, registry, wire
 from stretto.state.database import Database
 from stretto.state.errors import BadInput, NotFound, StateConflict, WorkflowExists
 from stretto.state.order_rows import put_order, standing_orders
-from stretto.state.queries import attempt_row, last_seq, outcome_of, outcomes, requests, workflow_row
+from stretto.state.queries import FORGIVEN, attempt_row, last_seq, outcome_of, outcomes, requests, workflow_row
 from stretto.state.quick_json import loads
 from stretto.state.rows import AttemptRow, Fence, Request, WorkflowRow
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 ENDED = frozenset({"completed", "failed"})
 """States of an attempt that never starts again. Any other word is the graph's own, from `started` on."""
 REQUESTS = ("cancel", "drain")
-FORGIVEN = "forgiven:"
-"""Before a task's id: the fact that holds its last attempt before its failure was forgotten."""
 
 
 class Transaction:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 from stretto.state.ledger import Ledger
 from stretto.state.light import NamedTuple
-from stretto.state.wire import Event, moment
+from stretto.state.moments import moment
+from stretto.state.wire import Event
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

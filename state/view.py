@@ -7,11 +7,11 @@ twice or hold nonsense, since other programs write some: what cannot be understo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 
 from stretto.state.figures import PhaseView, TaskView, WorkflowView
 from stretto.state.light import cast
 from stretto.state.machine import STATUS_AFTER, STATUSES
+from stretto.state.moments import moment
 from stretto.state.registry import STAGES
 from stretto.state.wire import Event
 
@@ -258,6 +258,6 @@ def _whole(data: Mapping[str, Any], key: str) -> int | None:
 
 def _seconds(timestamp: str) -> float | None:
     try:
-        return datetime.fromisoformat(timestamp).timestamp()
+        return moment(timestamp)
     except (ValueError, OverflowError):
         return None

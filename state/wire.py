@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from stretto.state import registry
@@ -20,13 +19,6 @@ _SHAPE = "EVENT_TYPE:workflow_id:phase:{json}"
 # Besides what JSON escapes anyway: whatever ends a line somewhere, steers a terminal, turns the direction of text, or
 # cannot be encoded. Outside of strings JSON is ASCII, so that escaping these never changes the meaning.
 _UNSAFE = pattern("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def moment(timestamp: str) -> float:
-    """A timestamp of the log in seconds since the epoch."""
-    from datetime import datetime  # here: the quick commands do without
-
-    return datetime.fromisoformat(timestamp).timestamp()
 
 
 class Line(NamedTuple):
@@ -163,6 +155,6 @@ def _constant(name: str) -> NoReturn:
 
 def _finite(text: str) -> float:
     value = float(text)
-    if not math.isfinite(value):
+    if value in (float("inf"), float("-inf")):
         raise ValueError(f"{text[:40]} is too large")
     return value

@@ -25,7 +25,7 @@ MINE = {"agent_type": "stretto:implementer"}
 LOADS = "import gc, _json, operator, os, time"
 READS = f"{LOADS}, _sqlite3, binascii, fcntl"
 JUDGES = f"{READS}, collections.abc, functools, re"
-STORES = f"{READS}, __future__, collections.abc, math"
+STORES = f"{READS}, __future__, collections.abc"
 CHAINS = f"""{STORES}
 try:
     import _sha2
@@ -49,6 +49,7 @@ WRITE = (ORDERS | IDS | LOOK - {"state.standing"}) | {
     "state.lazy",
     "state.log",
     "state.machine",
+    "state.moments",
     "state.opening",
     "state.order_rows",
     "state.orders",

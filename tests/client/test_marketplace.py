@@ -51,7 +51,7 @@ def clone(tmp_path: Path) -> Path:
 def user(tmp_path: Path, api: Api) -> Iterator[Claude]:
     """A user without any plugin. Packages come from the caches of this machine as far as they are there.
 
-    pip asks a machine with Rust for its version, and rustup makes a folder in a home that it does not know: so it is told.
+    pip asks a machine with Rust for its version, and rustup makes a folder in a home that it does not know.
     """
     extra = {name: value for name, value in os.environ.items() if name.endswith(NETWORK)}
     caches = {"PIP_CACHE_DIR": ".cache/pip", "UV_CACHE_DIR": ".cache/uv", "RUSTUP_HOME": ".rustup"}

@@ -10,7 +10,7 @@ from stretto.graph.handing_over import context_of, hash_of
 from stretto.state.allocation import Exhausted, in_use
 from stretto.state.database import Database
 from stretto.state.errors import BadInput, NotFound, StateConflict
-from stretto.state.log import stamp
+from stretto.state.moments import stamp
 from tests.commands.clocked import Clocked
 
 DRAFT = {"path": "specs/plans/005_jwt_authentication.md", "phases": 5, "complexity": "high"}

@@ -13,7 +13,8 @@ from stretto.graph.coordinated import Coordinated, Needs
 from stretto.state import allocation, ledger
 from stretto.state.allocation import Allocation
 from stretto.state.errors import StrettoError
-from stretto.state.log import Log, stamp
+from stretto.state.log import Log
+from stretto.state.moments import stamp
 from stretto.state.transaction import Transaction
 
 CAPACITY = {"agents": 4.0, "memory": 8.0, "workflows": 3.0}

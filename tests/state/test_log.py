@@ -21,7 +21,8 @@ from stretto.state.errors import (
     WorkflowExists,
 )
 from stretto.state.lease import acquire
-from stretto.state.log import Log, stamp
+from stretto.state.log import Log
+from stretto.state.moments import stamp
 from stretto.state.rows import Fence, Recorded
 from stretto.state.transaction import Transaction
 
