@@ -47,47 +47,59 @@ def parse_runner(
         BadInput: There is no such runner, it lacks something, it cannot be recorded, or it is live and STRETTO_OFFLINE
             is set.
     """
-    kind, _, argument = text.strip().partition(":")
+    name = text.strip()
+    kind, _, argument = name.partition(":")
     if not kind:
         raise _nothing_plugged_in()
-    alone = text.strip() in (HOST, "claude")
-    if not alone and (kind not in ("claude", "model", "replay", "command") or not argument):
+    if name not in (HOST, "claude") and (kind not in ("claude", "model", "replay", "command") or not argument):
         raise BadInput(f"{text!r} is not a runner.", field="runner", allowed=KINDS)
     refuse_live(text)
-    if kind == "model":
-        from stretto.agents.model import ModelRunner
-        from stretto.agents.providers import candidates
+    match kind:
+        case "model":
+            return _model(name, argument, project, execute, patience, record)
+        case "claude":
+            from stretto.agents.claude import ClaudeRunner
 
-        first, *others = candidates(argument, project=project)
-        return ModelRunner(
-            text.strip(),
-            first.chat,
-            execute,
-            record,
-            patience=patience,
-            source=first.source,
-            fallback=others,
-            manner=first.manner,
-            prices=prices(project),
-        )
-    if kind == HOST:
-        return HostRunner(record)
-    if kind == "claude":
-        from stretto.agents.claude import ClaudeRunner
+            return ClaudeRunner(argument, execute, record)
+        case "command":
+            from stretto.agents.command import CommandRunner
 
-        return ClaudeRunner(argument, execute, record)
-    if kind == "command":
-        from stretto.agents.command import CommandRunner
+            return CommandRunner(argument, execute, project=project, record=record)
+        case "replay":
+            if record is not None:
+                raise BadInput(f"{text!r} cannot be recorded: it is a recording.", field="record")
+            return _replay(name, argument, project, execute)
+        case _:
+            return HostRunner(record)
 
-        return CommandRunner(argument, execute, project=project, record=record)
-    if record is not None:
-        raise BadInput(f"{text!r} cannot be recorded: it is a recording.", field="record")
+
+def _model(
+    name: str, models: str, project: Path, execute: Execute, patience: Patience | None, record: "Recorder | None"
+) -> Runner:
+    from stretto.agents.model import ModelRunner
+    from stretto.agents.providers import candidates
+
+    first, *others = candidates(models, project=project)
+    return ModelRunner(
+        name,
+        first.chat,
+        execute,
+        record,
+        patience=patience,
+        source=first.source,
+        fallback=others,
+        manner=first.manner,
+        prices=prices(project),
+    )
+
+
+def _replay(name: str, recording: str, project: Path, execute: Execute) -> Runner:
     from stretto.agents.replay import ReplayRunner
 
-    path, _, mode = argument.partition("?")
+    path, _, mode = recording.partition("?")
     if mode not in ("", "strict", "lenient"):
-        raise BadInput(f"{text!r}: there is no replay mode {mode!r}.", field="runner", allowed=("strict", "lenient"))
-    return ReplayRunner(project / path, execute, name=text.strip(), strict=mode == "strict", lenient=mode == "lenient")
+        raise BadInput(f"{name!r}: there is no replay mode {mode!r}.", field="runner", allowed=("strict", "lenient"))
+    return ReplayRunner(project / path, execute, name=name, strict=mode == "strict", lenient=mode == "lenient")
 
 
 def prices(project: Path) -> "dict[str, Price]":

@@ -121,21 +121,10 @@ async def resume(
     place = Place(project, store, durability, clock)
     row, finished = find(workflow_id, place)
     place = place._replace(project=folder_of(workflow_id, place))
-    if row.status == "CANCELLED":
-        raise InvalidTransition(
-            f"Workflow {workflow_id!r} was cancelled and cannot be resumed. Its branch is still there.",
-            field="workflow_id",
-            next_steps=(f"stretto diff {workflow_id}", f"stretto undo {workflow_id}"),
-        )
-    if finished:
+    if finished and row.status != "CANCELLED":
         _recap(workflow_id, place, row, limits)
         return finished
-    if row.runner == RUNNER:
-        raise InvalidTransition(
-            f"Workflow {workflow_id!r} is moved by hand, phase by phase; nothing drives it. Nothing was written.",
-            field="workflow_id",
-            next_steps=(f"stretto workflow-status {workflow_id}", f"stretto coordination-hub start {workflow_id}"),
-        )
+    _refuse_what_nothing_drives(row)
     spec = Spec.model_validate(row.spec)
     last = last_limits(workflow_id, place) or spec.limits
     spec = spec.model_copy(update={"limits": limits(last) if limits else last})
@@ -147,6 +136,21 @@ async def resume(
         return await driver.drive(on_event, resuming=row, answer=answer, given=given, heeding=runner is None)
     finally:
         await driver.close()
+
+
+def _refuse_what_nothing_drives(row: WorkflowRow) -> None:
+    if row.status == "CANCELLED":
+        raise InvalidTransition(
+            f"Workflow {row.id!r} was cancelled and cannot be resumed. Its branch is still there.",
+            field="workflow_id",
+            next_steps=(f"stretto diff {row.id}", f"stretto undo {row.id}"),
+        )
+    if row.runner == RUNNER:
+        raise InvalidTransition(
+            f"Workflow {row.id!r} is moved by hand, phase by phase; nothing drives it. Nothing was written.",
+            field="workflow_id",
+            next_steps=(f"stretto workflow-status {row.id}", f"stretto coordination-hub start {row.id}"),
+        )
 
 
 async def _countable(spec: Spec, runner: Runner) -> None:
