@@ -75,7 +75,7 @@ def handle(invocation: Invocation, app: App) -> Reply:
     committed(app, reads, "context")
     name = one_line(context.get("name") or context.get("phase") or "subagents", 100)
     description = f"{name}: {len(tasks)} task{'' if len(tasks) == 1 else 's'}"
-    rules, parent = _known(app, context)
+    rules, parent, twice = _known(app, context)
     if rules.get("dependency_analysis") == "automatic":
         tasks = ordered_by_files(tasks)
     if rules.get("agent_specialization") == "adaptive":
@@ -90,7 +90,7 @@ def handle(invocation: Invocation, app: App) -> Reply:
         return _with(decided, bringing.bring(invocation, app, left, phases[0].tasks))
     named = None if parent else context.get("workflow_id")
     done = run(invocation, app, description, phases, named=named, complexity=context.get("complexity"), within=parent)
-    done = _with(decided, done)
+    done = _beside(_with(decided, done), parent, twice)
     return _linked(done, app, parent) if parent and "dry-run" not in invocation.flags else done
 
 
@@ -109,6 +109,16 @@ def _with(decided: Decision | None, done: Reply) -> Reply:
     told = {"mode": decided.mode, "score": decided.score, "reasons": list(decided.reasons)}
     text = "\n".join([done.text, f"  How they run: {decided.mode}", *(f"    {r}" for r in decided.reasons)])
     return done._replace(text=text, result={**done.result, "decision": told})
+
+
+def _beside(done: Reply, parent: str, twice: list[str]) -> Reply:
+    """The reply with what does the same besides: orders of the workflow's own, for which its driver waits."""
+    if not twice:
+        return done
+    text = f"{done.text}\n  {parent} waits for work orders of its own in this phase: {', '.join(twice)}."
+    text += " What is done there and here is done twice."
+    own = f"stretto orchestrate --resume {parent}   (goes on with its own)"
+    return done._replace(text=text, result={**done.result, "also_ordered": twice}, next_steps=(*done.next_steps, own))
 
 
 def configure(invocation: Invocation, app: App) -> Reply:
@@ -130,15 +140,21 @@ def configure(invocation: Invocation, app: App) -> Reply:
     return Reply("subagents", "\n".join(lines), result, "configure", "", tuple(desk.tx.ids), steps)
 
 
-def _known(app: App, context: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """What was configured, and the workflow of `workflow_id` if it is there and no run of this command's own."""
+def _known(app: App, context: dict[str, Any]) -> tuple[dict[str, Any], str, list[str]]:
+    """What was configured; the workflow of `workflow_id`, if it is there and no run of this command's own; its orders.
+
+    Of those that stand, the ones of the context's phase.
+    """
     log = Log.find(app.state)
     if log is None:
-        return {}, ""
+        return {}, "", []
     with log:
         row = log.workflow(str(context["workflow_id"])) if "workflow_id" in context else None
         other = row is not None and (row.runner == RUNNER or row.kind != "subagents")
-        return log.chosen(CHOSEN).value, row.id if row and other else ""
+        parent = row.id if row and other else ""
+        standing = log.standing_orders(parent) if parent else []
+        of_phase = [order.id for order in standing if order.task_id.startswith(f"{context.get('phase')}/")]
+        return log.chosen(CHOSEN).value, parent, of_phase
 
 
 def _linked(done: Reply, app: App, parent: str) -> Reply:

@@ -3,8 +3,11 @@
 import json
 from typing import Any
 
+import pytest
+
 from stretto.graph.deciding import decide
 from tests.commands.door import Project
+from tests.commands.host import Host, W
 
 REPORTS = [{"command": "/report", "topic": topic} for topic in ("one", "two", "three")]
 
@@ -72,3 +75,21 @@ def test_a_run_for_a_workflow_that_another_command_drove_is_its_child_too(projec
     own = {"phase": "research", "workflow_id": "own_001"}
     assert run(project, own, REPORTS)["workflow_id"] == "own_001"
     assert project.work("subagents", json.dumps(own), json.dumps(REPORTS)).code == 2
+
+
+def test_it_says_what_of_the_same_phase_is_ordered_already(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Host(project, monkeypatch)
+    orders = host.start().json["result"]["orders"]
+    words = ("subagents", json.dumps({"phase": "research", "workflow_id": W}), json.dumps(REPORTS))
+
+    before = project.run(*words, "--dry-run", "--json").json
+    other = project.run(words[0], json.dumps({"phase": "plan", "workflow_id": W}), words[2], "--dry-run", "--json").json
+    begun = project.run(*words, "--json").json
+
+    own = [order["order"] for order in orders]
+    assert own[0].startswith(f"{W}/research/")
+    for said in (before, begun):
+        assert said["result"]["also_ordered"] == own
+        assert said["next_steps"][-1].startswith(f"stretto orchestrate --resume {W}")
+    assert "also_ordered" not in other["result"]
+    assert begun["result"]["parent"] == W
