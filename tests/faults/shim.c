@@ -27,14 +27,29 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define REAL(name) ((__typeof__(&name))real(#name))
+/* Looked for once: dlsym takes a lock of the loader's. */
+#define REAL(name) ({ static __typeof__(&name) found; if (!found) found = (__typeof__(&name))dlsym(RTLD_NEXT, #name); found; })
 
+static const pthread_mutex_t fresh = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static pthread_mutex_t turn = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static pid_t owner;
 static char plan[128], action[16], kinds[32];
 static long first, last, number, counted;
 static int trace = -1;
 
-static void *real(const char *name) { return dlsym(RTLD_NEXT, name); }
+static void own(void) {
+    turn = fresh;
+    owner = getpid();
+}
+
+__attribute__((constructor)) static void begin(void) {
+    own();
+    pthread_atfork(NULL, NULL, own);
+}
+
+/* Between vfork and exec a child has its parent's memory, and `turn` with it. It must not wait for that: the thread that
+ * has it may have been killed with the parent, and the child would keep what it was given, locks of files too, for ever. */
+static int between(void) { return getpid() != owner; }
 
 static void look(void) {
     const char *now = getenv("STRETTO_FAULT"), *to = getenv("STRETTO_FAULT_TRACE");
@@ -127,6 +142,7 @@ static void tell(char kind, int failed, const char *path, const char *other, uin
 /* Writing */
 
 static ssize_t put(int fd, const void *data, size_t n, off_t at, int placed) {
+    if (between()) return placed ? REAL(pwrite)(fd, data, n, at) : REAL(write)(fd, data, n);
     ENTER;
     which = open_file(fd, path);
     int how = which == 1 ? fate('w') : (look(), 0);
@@ -150,6 +166,7 @@ ssize_t pwrite(int fd, const void *data, size_t n, off_t at) { return put(fd, da
 ssize_t pwrite64(int fd, const void *data, size_t n, off64_t at) { return put(fd, data, n, at, 1); }
 
 static int cut(int fd, off_t length) {
+    if (between()) return REAL(ftruncate)(fd, length);
     ENTER;
     which = open_file(fd, path) == 1;
     if (which && fate('t')) LEAVE(-1);
@@ -161,24 +178,26 @@ static int cut(int fd, off_t length) {
 int ftruncate(int fd, off_t length) { return cut(fd, length); }
 int ftruncate64(int fd, off64_t length) { return cut(fd, length); }
 
-static int flushed(int fd, const char *name) {
+static int flushed(int fd, int (*sync)(int)) {
+    if (between()) return sync(fd);
     ENTER;
     which = open_file(fd, path) == 1;
     if (which && fate('s')) {
         tell('s', 1, path, "", 0, "", 0);
         LEAVE(-1);
     }
-    done = ((int (*)(int))real(name))(fd);
+    done = sync(fd);
     if (which) tell('s', done != 0, path, "", 0, "", 0);
     LEAVE((int)done);
 }
 
-int fsync(int fd) { return flushed(fd, "fsync"); }
-int fdatasync(int fd) { return flushed(fd, "fdatasync"); }
+int fsync(int fd) { return flushed(fd, REAL(fsync)); }
+int fdatasync(int fd) { return flushed(fd, REAL(fdatasync)); }
 
 /* Names */
 
 static int opened(int folder, const char *name, int flags, mode_t mode) {
+    if (between()) return REAL(openat)(folder, name, flags, mode);
     ENTER;
     struct stat st;
     which = ours(folder, name, path) == 1;
@@ -198,6 +217,7 @@ int openat(int folder, const char *name, int flags, ...) { MODE return opened(fo
 int openat64(int folder, const char *name, int flags, ...) { MODE return opened(folder, name, flags | O_LARGEFILE, mode); }
 
 static int moved(int a, const char *old, int b, const char *new, int is_link) {
+    if (between()) return is_link ? REAL(linkat)(a, old, b, new, 0) : REAL(renameat)(a, old, b, new);
     ENTER;
     which = ours(a, old, path) == 1;
     which += ours(b, new, other) == 1;
@@ -212,6 +232,7 @@ int renameat(int a, const char *old, int b, const char *new) { return moved(a, o
 int link(const char *old, const char *new) { return moved(AT_FDCWD, old, AT_FDCWD, new, 1); }
 
 static int gone(int folder, const char *name, int flags) {
+    if (between()) return REAL(unlinkat)(folder, name, flags);
     ENTER;
     which = ours(folder, name, path) == 1;
     if (which && fate('u')) LEAVE(-1);
@@ -225,6 +246,7 @@ int unlinkat(int folder, const char *name, int flags) { return gone(folder, name
 int rmdir(const char *name) { return gone(AT_FDCWD, name, AT_REMOVEDIR); }
 
 static int folded(int folder, const char *name, mode_t mode) {
+    if (between()) return REAL(mkdirat)(folder, name, mode);
     ENTER;
     which = ours(folder, name, path) == 1;
     if (which && access(path, F_OK) && fate('m')) LEAVE(-1);
@@ -238,20 +260,20 @@ int mkdirat(int folder, const char *name, mode_t mode) { return folded(folder, n
 
 /* What some file systems cannot do */
 
-static int locked(int fd, int command, void *argument, const char *name) {
+static int locked(int fd, int command, void *argument, int (*control)(int, int, ...)) {
     char path[PATH_MAX];
-    if ((command == F_SETLK || command == F_SETLKW) && open_file(fd, path) == 1 && fate('l')) return -1;
-    return ((int (*)(int, int, ...))real(name))(fd, command, argument);
+    if (!between() && (command == F_SETLK || command == F_SETLKW) && open_file(fd, path) == 1 && fate('l')) return -1;
+    return control(fd, command, argument);
 }
 
-#define LOCKED(name) va_list rest; va_start(rest, command); void *a = va_arg(rest, void *); va_end(rest); return locked(fd, command, a, name)
-int fcntl(int fd, int command, ...) { LOCKED("fcntl"); }
-int fcntl64(int fd, int command, ...) { LOCKED("fcntl64"); }
+#define LOCKED(name) va_list rest; va_start(rest, command); void *a = va_arg(rest, void *); va_end(rest); return locked(fd, command, a, REAL(name))
+int fcntl(int fd, int command, ...) { LOCKED(fcntl); }
+int fcntl64(int fd, int command, ...) { LOCKED(fcntl64); }
 
 static void *mapped(void *at, size_t n, int protection, int flags, int fd, off_t from) {
     char path[PATH_MAX];
-    if (fd >= 0 && flags & MAP_SHARED && open_file(fd, path) == 1 && fate('p')) return MAP_FAILED;
-    return ((void *(*)(void *, size_t, int, int, int, off_t))real("mmap"))(at, n, protection, flags, fd, from);
+    if (!between() && fd >= 0 && flags & MAP_SHARED && open_file(fd, path) == 1 && fate('p')) return MAP_FAILED;
+    return REAL(mmap)(at, n, protection, flags, fd, from);
 }
 
 void *mmap(void *at, size_t n, int protection, int flags, int fd, off_t from) { return mapped(at, n, protection, flags, fd, from); }
