@@ -40,7 +40,7 @@ def _permissions(directory: Path) -> Iterator[Finding]:
 def _left_by_the_dead(directory: Path, *, busy: bool) -> Iterator[Finding]:
     wal = directory / f"{places.EVENTS}-wal"
     if not busy and wal.exists() and wal.stat().st_size:
-        why = "a writer died and left its last writes here; they are counted in"
+        why = "a writer that died, or ended while somebody read, left its last writes here; they are counted in"
         yield Finding("wal", wal.name, "", why, "The next one to write brings them home", damaged=False)
     for path in sorted(directory.glob("events.new*")):
         why = "whoever was making the log died over it"
