@@ -28,6 +28,7 @@ KEPT_BY_THE_CLIENT = (
     ".claude/plugins/data/",  # empty
     ".claude/plugins/store/",  # of a plugin that it brings itself
     ".claude/settings.json",
+    ".claude/mcp-needs-auth-cache.json",  # which servers asked for a login: it names none of ours
     ".claude/.last-cleanup",  # when it last took old ones of its files away
     ".claude/backups/",  # of ~/.claude.json
     ".claude/projects/",  # its transcripts
